@@ -1,0 +1,1 @@
+//! Proof of identity (RFC 4513).

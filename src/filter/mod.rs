@@ -1,0 +1,1 @@
+//! Search filters (RFC 4511 section 4.5.1.7, RFC 4515).

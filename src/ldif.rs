@@ -1,0 +1,1 @@
+//! LDIF content records (RFC 2849).

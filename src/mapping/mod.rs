@@ -1,0 +1,1 @@
+//! From an AD object to the entry that is served: pure functions.

@@ -1,0 +1,1 @@
+//! LDAP messages (RFC 4511).

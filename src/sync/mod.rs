@@ -1,0 +1,1 @@
+//! Keeping the replica equal to AD.

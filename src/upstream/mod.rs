@@ -1,0 +1,1 @@
+//! LDAP client towards domain controllers.
