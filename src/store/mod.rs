@@ -6,14 +6,14 @@
 
 mod memory;
 mod record;
-//SLED mod sled;
+mod sled;
 
-//#[cfg(test)]
-// mod contract;
+#[cfg(test)]
+mod contract;
 
 use std::{collections::BTreeMap, io, path::PathBuf};
 
-pub use self::{memory::MemoryStore, record::FrameError};
+pub use self::{memory::MemoryStore, record::FrameError, sled::SledStore};
 
 /// The position of a commit in the order of all commits of one store, from 1 on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +61,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Visits the sound records whose keys begin with `prefix` in key order; returns the damaged.
+    ///
+    /// A commit meanwhile may be seen in part; `visit` must not commit.
     ///
     /// # Errors
     /// As for [`Store::load`].

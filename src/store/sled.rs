@@ -1,1 +1,420 @@
-//! placeholder
+//! The engine of production: sled 0.34, with remedies for what is known to be wrong with it.
+//!
+//! 1. A crash while sled writes a snapshot of its page table leaves a file that it later takes for
+//!    a snapshot and stumbles over. Such files are removed before it starts, and where it still
+//!    calls a snapshot corrupt, all of them are set aside and it rebuilds the table from its log.
+//! 2. `flush` hands the data to the operating system, but on Linux no further. After it the log
+//!    file is synced through a handle of our own.
+//! 3. Large values go to files that are never synced: hence [`MAX_PAYLOAD`](super::MAX_PAYLOAD).
+//! 4. Neither a cut log nor every flipped bit is noticed: hence the frames and the tally.
+//!
+//! Everything is in one tree, since a batch is atomic within one tree only.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use ::sled::{Db, IVec};
+
+use super::{
+    Batch, ChangeSeq, CorruptRecord, FrameError, LoadReport, Store, StoreError, Visit,
+    record::{self, TALLY_KEY, Tally, Walk},
+};
+
+/// Sled's page cache, in octets. The store is read once, at the start.
+const CACHE_CAPACITY: u64 = 64 * 1024 * 1024;
+
+/// Sled's log, in the store's directory.
+const LOG_FILE: &str = "db";
+
+/// The file whose lock says that the directory is taken; holds the process id.
+const LOCK_FILE: &str = "lock";
+
+/// A store in a directory of its own.
+#[derive(Debug)]
+pub struct SledStore {
+    directory: PathBuf,
+    db: Db,
+    log: File,
+    /// The last commit that is on the disk; changed by the writer only.
+    last_seq: AtomicU64,
+    writer: Mutex<Writer>,
+    // Let go last, when sled is closed.
+    _lock: File,
+}
+
+/// What only the one who commits needs.
+#[derive(Debug)]
+struct Writer {
+    records: u64,
+    /// Set while a commit is under way, so that one that fails or panics leaves it set.
+    halted: bool,
+}
+
+impl SledStore {
+    /// Opens the store in `directory`, which is made (mode 0700) where it does not exist.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] while another process has it open; [`StoreError::Version`] for a store
+    /// of another version; [`StoreError::Engine`] and [`StoreError::Io`] where it cannot be read.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|source| io_error("make the directory", directory, source))?;
+        // Nothing may be touched before this: the files may be those of a running process.
+        let lock = take_lock(directory)?;
+        remove_unfinished_snapshots(directory)?;
+        let db = start(directory)?;
+        let log_path = directory.join(LOG_FILE);
+        let log = File::open(&log_path).map_err(|source| io_error("open", &log_path, source))?;
+        sync_new_files(directory)?;
+        let store = Self {
+            directory: directory.to_owned(),
+            db,
+            log,
+            last_seq: AtomicU64::new(0),
+            writer: Mutex::new(Writer {
+                records: 0,
+                halted: false,
+            }),
+            _lock: lock,
+        };
+        let tally = store.read_tally()?;
+        store.adopt(&mut store.writer(), tally);
+        Ok(store)
+    }
+
+    fn read_tally(&self) -> Result<Tally, StoreError> {
+        let frame = self
+            .db
+            .get(TALLY_KEY)
+            .map_err(|error| self.engine_error("read", &error))?;
+        let reason = match frame.as_deref().map(Tally::decode) {
+            Some(Ok(tally)) => return Ok(tally),
+            None if self.db.is_empty() => return Ok(Tally::default()),
+            None => FrameError::TallyMissing,
+            Some(Err(reason)) => reason,
+        };
+        match record::unreadable(TALLY_KEY, reason) {
+            StoreError::Corrupt(record) => {
+                tracing::warn!(directory = %self.directory.display(), %record, "counting the store's records anew");
+                Ok(self.walk(&mut |_, _| {})?.1)
+            }
+            error => Err(error),
+        }
+    }
+
+    fn adopt(&self, writer: &mut Writer, tally: Tally) {
+        writer.records = tally.records;
+        self.last_seq.store(tally.last_seq.0, Ordering::Release);
+    }
+
+    /// The caller holds the writer, else the report mixes the states before and after a commit.
+    fn walk(&self, visit: Visit<'_>) -> Result<(LoadReport, Tally), StoreError> {
+        let mut walk = Walk::new(self.last_seq(), visit);
+        self.feed(&mut walk, self.db.iter())?;
+        Ok(walk.finish())
+    }
+
+    fn feed(
+        &self,
+        walk: &mut Walk<'_>,
+        records: impl Iterator<Item = ::sled::Result<(IVec, IVec)>>,
+    ) -> Result<(), StoreError> {
+        for record in records {
+            let (key, frame) = record.map_err(|error| self.engine_error("read", &error))?;
+            walk.take(&key, &frame)?;
+        }
+        Ok(())
+    }
+
+    /// Builds sled's batch and the tally after it.
+    fn prepare(&self, batch: Batch, before: Tally) -> Result<(::sled::Batch, Tally), StoreError> {
+        let mut tally = Tally {
+            last_seq: ChangeSeq(before.last_seq.0 + 1),
+            records: before.records,
+        };
+        let mut prepared = ::sled::Batch::default();
+        for (key, payload) in batch.operations {
+            let exists = self
+                .db
+                .contains_key(&key)
+                .map_err(|error| self.engine_error("read", &error))?;
+            match payload {
+                Some(payload) => {
+                    tally.records += u64::from(!exists);
+                    let frame = record::encode(tally.last_seq, &key, &payload);
+                    prepared.insert(key, frame);
+                }
+                None if exists => {
+                    tally.records = tally.records.saturating_sub(1);
+                    prepared.remove(key);
+                }
+                None => {}
+            }
+        }
+        prepared.insert(TALLY_KEY, tally.encode());
+        Ok((prepared, tally))
+    }
+
+    fn write(&self, batch: ::sled::Batch) -> Result<(), StoreError> {
+        self.db
+            .apply_batch(batch)
+            .map_err(|error| self.engine_error("write to", &error))?;
+        self.sync()
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.db
+            .flush()
+            .map_err(|error| self.engine_error("flush", &error))?;
+        self.log
+            .sync_data()
+            .map_err(|source| io_error("sync", &self.directory.join(LOG_FILE), source))
+    }
+
+    // Whatever a panic left behind is covered by `halted`.
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn engine_error(&self, action: &'static str, error: &::sled::Error) -> StoreError {
+        engine_error(action, &self.directory, error)
+    }
+}
+
+impl Store for SledStore {
+    fn load(&self, visit: Visit<'_>) -> Result<LoadReport, StoreError> {
+        let mut writer = self.writer();
+        let (report, tally) = self.walk(visit)?;
+        self.adopt(&mut writer, tally);
+        Ok(report)
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if record::is_reserved(key) {
+            return Ok(None);
+        }
+        self.db
+            .get(key)
+            .map_err(|error| self.engine_error("read", &error))?
+            .map(|frame| record::payload(key, &frame))
+            .transpose()
+    }
+
+    fn scan(&self, prefix: &[u8], visit: Visit<'_>) -> Result<Vec<CorruptRecord>, StoreError> {
+        let mut walk = Walk::new(self.last_seq(), visit);
+        let records = self
+            .db
+            .scan_prefix(prefix)
+            .filter(|record| !matches!(record, Ok((key, _)) if record::is_reserved(key)));
+        self.feed(&mut walk, records)?;
+        Ok(walk.damaged())
+    }
+
+    fn commit(&self, batch: Batch) -> Result<ChangeSeq, StoreError> {
+        record::check(&batch)?;
+        let mut writer = self.writer();
+        if writer.halted {
+            return Err(StoreError::Halted);
+        }
+        let before = Tally {
+            last_seq: self.last_seq(),
+            records: writer.records,
+        };
+        if batch.operations.is_empty() {
+            return Ok(before.last_seq);
+        }
+        let (batch, after) = self.prepare(batch, before)?;
+        writer.halted = true;
+        self.write(batch)?;
+        writer.halted = false;
+        self.adopt(&mut writer, after);
+        Ok(after.last_seq)
+    }
+
+    fn last_seq(&self) -> ChangeSeq {
+        ChangeSeq(self.last_seq.load(Ordering::Acquire))
+    }
+
+    fn verify(&self) -> Result<LoadReport, StoreError> {
+        let _writer = self.writer();
+        Ok(self.walk(&mut |_, _| {})?.0)
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        // Every commit is on the disk already; this is for what sled moved about since.
+        if let Err(error) = self.sync() {
+            tracing::error!(%error, "closing the store");
+        }
+    }
+}
+
+/// Takes the directory for this process until the file is closed.
+fn take_lock(directory: &Path) -> Result<File, StoreError> {
+    let path = directory.join(LOCK_FILE);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|source| io_error("open", &path, source))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            // Only for the message: whoever holds it may not have written it yet.
+            let _ = file.read_to_string(&mut holder);
+            return Err(StoreError::InUse {
+                directory: directory.to_owned(),
+                holder: holder.trim().parse().ok(),
+            });
+        }
+        Err(TryLockError::Error(source)) => return Err(io_error("lock", &path, source)),
+    }
+    file.set_len(0)
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .map_err(|source| io_error("write", &path, source))?;
+    Ok(file)
+}
+
+/// Opens sled, where need be without its snapshots.
+fn start(directory: &Path) -> Result<Db, StoreError> {
+    let config = ::sled::Config::new()
+        .path(directory)
+        .cache_capacity(CACHE_CAPACITY);
+    let error = match config.open() {
+        Ok(db) => return Ok(db),
+        Err(error) => error,
+    };
+    let may_be_snapshot = matches!(
+        error,
+        ::sled::Error::Corruption { .. } | ::sled::Error::ReportableBug(_)
+    );
+    if may_be_snapshot && set_snapshots_aside(directory)? {
+        return config
+            .open()
+            .map_err(|error| engine_error("open", directory, &error));
+    }
+    Err(engine_error("open", directory, &error))
+}
+
+/// Removes what a crash left of a snapshot: a half one under its working name, or an empty one.
+fn remove_unfinished_snapshots(directory: &Path) -> Result<(), StoreError> {
+    for path in snapshots(directory)? {
+        let empty = fs::metadata(&path)
+            .map_err(|source| io_error("look at", &path, source))?
+            .len()
+            == 0;
+        if empty || path.extension().is_some_and(|part| part == "generating") {
+            fs::remove_file(&path).map_err(|source| io_error("remove", &path, source))?;
+            tracing::warn!(file = %path.display(), "removed an unfinished snapshot of the store");
+        }
+    }
+    Ok(())
+}
+
+/// Renames all snapshots so that sled does not see them; returns whether there were any.
+fn set_snapshots_aside(directory: &Path) -> Result<bool, StoreError> {
+    let snapshots = snapshots(directory)?;
+    for path in &snapshots {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // In front, since sled takes every name that begins with `snap.`.
+        let aside = (1_u32..)
+            .map(|n| directory.join(format!("broken-{n}.{name}")))
+            .find(|aside| !aside.exists())
+            .unwrap_or_else(|| directory.join("broken"));
+        fs::rename(path, &aside).map_err(|source| io_error("rename", path, source))?;
+        tracing::warn!(
+            from = %path.display(),
+            to = %aside.display(),
+            "set a broken snapshot of the store aside; rebuilding it from the log"
+        );
+    }
+    Ok(!snapshots.is_empty())
+}
+
+/// The files sled would take for snapshots.
+fn snapshots(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let list = || -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for file in fs::read_dir(directory)? {
+            let file = file?;
+            if file.file_name().as_encoded_bytes().starts_with(b"snap.") {
+                found.push(file.path());
+            }
+        }
+        Ok(found)
+    };
+    list().map_err(|source| io_error("list", directory, source))
+}
+
+/// Makes the files sled may just have made, and their names, survive a power failure.
+fn sync_new_files(directory: &Path) -> Result<(), StoreError> {
+    let parent = directory.parent().filter(|parent| *parent != Path::new(""));
+    let paths = [
+        &directory.join("conf"),
+        directory,
+        parent.unwrap_or(Path::new(".")),
+    ];
+    for path in paths {
+        File::open(path)
+            .and_then(|file| file.sync_all())
+            .map_err(|source| io_error("sync", path, source))?;
+    }
+    Ok(())
+}
+
+fn engine_error(action: &'static str, directory: &Path, error: &::sled::Error) -> StoreError {
+    // Sled tells a taken lock by its text alone. Ours is taken before, so this is a foreign tool.
+    if let ::sled::Error::Io(source) = error
+        && source.to_string().starts_with("could not acquire lock")
+    {
+        return StoreError::InUse {
+            directory: directory.to_owned(),
+            holder: None,
+        };
+    }
+    StoreError::Engine {
+        action,
+        directory: directory.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+fn io_error(action: &'static str, path: &Path, source: io::Error) -> StoreError {
+    StoreError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+impl SledStore {
+    /// Changes a raw record behind the store's back; `None` takes it away.
+    pub(super) fn tamper(&self, key: &[u8], change: impl Fn(&mut Vec<u8>) -> Option<()>) -> bool {
+        let Some(frame) = self.db.get(key).unwrap() else {
+            return false;
+        };
+        let mut frame = frame.to_vec();
+        match change(&mut frame) {
+            Some(()) => self.db.insert(key, frame).unwrap(),
+            None => self.db.remove(key).unwrap(),
+        };
+        true
+    }
+}
