@@ -1,0 +1,1 @@
+//! How POSIX attributes are made for the users and groups of one source.
