@@ -291,28 +291,44 @@ fn tells_when_it_changed() {
 }
 
 #[test]
+fn the_stored_form_is_readable() {
+    let mut table = SliceTable::default();
+    table.add_domain(&sid("S-1-5-21-1-2-3"));
+    table.id_of(&sid("S-1-5-21-1-2-3-400001"));
+    let text = String::from_utf8(table.to_bytes()).unwrap();
+    assert!(
+        text.starts_with("adduct slices 1\nS-1-5-21-1-2-3 0=3430 2=1568 1~4162 2~1568 3~"),
+        "{text}"
+    );
+}
+
+#[test]
 fn refuses_a_damaged_table() {
-    let good = "adduct slices 1\nassigned S-1-5-21-1-2-3 0 7\nreserved S-1-5-21-1-2-3 200000 8\n";
+    let good = "adduct slices 1\nS-1-5-21-1-2-3 0=7 1~8\n";
     assert_eq!(
         SliceTable::from_bytes(good.as_bytes()).unwrap().to_bytes(),
         good.as_bytes()
     );
     for line in [
-        "assigned S-1-5-21-1-2-3 400000 7",
-        "assigned S-1-5-21-1-2-3 0 9",
-        "assigned S-1-5-21-1-2-4 0 10000",
-        "assigned S-1-5-21-1-2-4 1 9",
-        "assigned S-1-5-32-1-2-4 0 9",
-        "assigned S-1-5-21-1-2-4 0 9 9",
-        "assigned S-1-5-21-1-2-4 0",
-        "reserved S-1-5-21-1-2-3 200000 9",
-        "free S-1-5-21-1-2-4 0 9",
+        "S-1-5-21-1-2-4 0=7",
+        "S-1-5-21-1-2-3 0=9",
+        "S-1-5-21-1-2-3 1~9",
+        "S-1-5-21-1-2-4 0=10000",
+        "S-1-5-21-1-2-4 0=-1",
+        "S-1-5-21-1-2-4 21475=9",
+        "S-1-5-21-1-2-4 0=",
+        "S-1-5-21-1-2-4 =9",
+        "S-1-5-21-1-2-4 0=9=9",
+        "S-1-5-21-1-2-4 0=9  1~8",
+        "S-1-5-21-1-2-4 9",
+        "S-1-5-32-1-2-4 0=9",
+        "S-1-5-21-1-2 0=9",
         "",
     ] {
         let text = format!("{good}{line}\n");
         assert_eq!(
             SliceTable::from_bytes(text.as_bytes()),
-            Err(SliceTableError::Line(4)),
+            Err(SliceTableError::Line(3)),
             "{line:?}"
         );
     }
