@@ -1,1 +1,3 @@
 //! The searchable replica.
+
+mod record;
