@@ -1,3 +1,104 @@
-//! The searchable replica.
+//! The searchable replica: one immutable snapshot for readers, one way to make the next.
+//!
+//! [`Directory::snapshot`] never waits. [`Directory::write`] is the only way to change anything: it
+//! commits to the store first and publishes the next snapshot after, by one pointer swap.
 
+mod bound;
+mod build;
+pub mod derived;
+mod evaluate;
+mod index;
+mod known;
+mod links;
+mod packed;
+mod plan;
+mod postings;
 mod record;
+mod search;
+mod selected;
+mod selection;
+mod snapshot;
+mod source;
+mod write;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+pub use self::{
+    bound::BoundFilter,
+    evaluate::Subject,
+    packed::PackedAttributes,
+    postings::Postings,
+    search::{Progress, Search},
+    selection::AttributeSelection,
+    snapshot::{Kind, OriginId, Resolved, ServedEntry, Snapshot},
+    source::{SelectSettings, SourceRecord, SourceSettings},
+    write::{DirectoryError, LoadSummary, Transaction, WriteError},
+};
+use self::write::Writer;
+use crate::{schema::Schema, store::Store};
+
+/// A small number that stands for an entry within one process; given out at first mention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntryId(pub u32);
+
+/// The replica: what readers see, and the one writer.
+#[derive(Debug)]
+pub struct Directory {
+    current: ArcSwap<Snapshot>,
+    writer: Mutex<Writer>,
+}
+
+impl Directory {
+    /// Loads everything from a store.
+    ///
+    /// Damaged entries are left out and named in the summary; the sources they came from lose their
+    /// progress, so that they fetch everything again.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] where the store cannot be read at all.
+    pub fn open(
+        store: Arc<dyn Store>,
+        schema: Arc<Schema>,
+        sources: Vec<SourceSettings>,
+    ) -> Result<(Self, LoadSummary), DirectoryError> {
+        let (writer, snapshot, summary) = Writer::load(store, schema, sources)?;
+        let directory = Self {
+            current: ArcSwap::from_pointee(snapshot),
+            writer: Mutex::new(writer),
+        };
+        Ok((directory, summary))
+    }
+
+    /// The present version; never waits.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Runs a change: all of it is durable and visible when this returns, or nothing.
+    ///
+    /// Changes follow one another; this blocks meanwhile, and on the disk.
+    ///
+    /// # Errors
+    /// [`WriteError::Refused`] with what `change` returned, [`WriteError::Directory`] where the
+    /// store failed. Nothing is changed then.
+    pub fn write<T, E>(
+        &self,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, WriteError<E>> {
+        // A panic in a change leaves the writer as it was: it changes only after the commit.
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.snapshot();
+        let mut transaction = Transaction::new(&writer, &last);
+        let value = change(&mut transaction).map_err(WriteError::Refused)?;
+        let changes = transaction.into_changes();
+        if let Some(next) = writer.commit(&last, changes)? {
+            self.current.store(Arc::new(next));
+        }
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests;

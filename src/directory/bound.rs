@@ -1,0 +1,249 @@
+//! A filter whose names are resolved and whose assertion values are normalized.
+//!
+//! What cannot be evaluated is Undefined from here on (RFC 4511 section 4.5.1.7), so that an
+//! unchecked filter cannot be run.
+
+use roaring::RoaringBitmap;
+use uuid::Uuid;
+
+use super::{EntryId, derived::Derivation, postings::Postings, snapshot::Snapshot};
+use crate::{
+    access::Secrets,
+    proto::request::{AttributeValueAssertion, Filter, Substring},
+    schema::{AttributeDescription, AttributeId, MatchingRule, Position},
+};
+
+/// A filter that can be evaluated against one snapshot.
+#[derive(Clone, Debug)]
+pub enum BoundFilter {
+    /// All of these; none means true (RFC 4526).
+    And(Vec<BoundFilter>),
+    /// Any of these; none means false.
+    Or(Vec<BoundFilter>),
+    /// Not this.
+    Not(Box<BoundFilter>),
+    /// An assertion about values.
+    Item(Item),
+    /// Cannot be evaluated: an unknown attribute or rule, an invalid assertion value.
+    Undefined,
+}
+
+/// An assertion about the values of some attribute types.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The type asked about and its subtypes.
+    pub(super) attributes: Vec<AttributeId>,
+    /// Options a description must have.
+    pub(super) options: Vec<String>,
+    /// What must hold of one value.
+    pub(super) test: Test,
+    /// Entries of which it holds by what is derived: links, names, identities.
+    pub(super) derived: Option<RoaringBitmap>,
+    /// Whether the RDNs count as values too (extensible match with `:dn`).
+    pub(super) in_dn: bool,
+}
+
+/// What must hold of one value.
+#[derive(Clone, Debug)]
+pub(super) enum Test {
+    Present,
+    Equal { rule: MatchingRule, value: Vec<u8> },
+    AtLeast { rule: MatchingRule, value: Vec<u8> },
+    AtMost { rule: MatchingRule, value: Vec<u8> },
+    Contains { rule: MatchingRule, parts: Parts },
+}
+
+/// The normalized parts of a substring assertion.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parts {
+    pub(super) initial: Option<Vec<u8>>,
+    pub(super) any: Vec<Vec<u8>>,
+    pub(super) last: Option<Vec<u8>>,
+}
+
+impl BoundFilter {
+    /// Binds a filter as received to a snapshot.
+    pub fn bind(filter: &Filter<'_>, snapshot: &Snapshot, secrets: &Secrets) -> Self {
+        Binder { snapshot, secrets }.bind(filter)
+    }
+}
+
+struct Binder<'s> {
+    snapshot: &'s Snapshot,
+    secrets: &'s Secrets,
+}
+
+impl Binder<'_> {
+    fn bind(&self, filter: &Filter<'_>) -> BoundFilter {
+        let item = match filter {
+            Filter::And(parts) => {
+                return BoundFilter::And(parts.iter().map(|part| self.bind(part)).collect());
+            }
+            Filter::Or(parts) => {
+                return BoundFilter::Or(parts.iter().map(|part| self.bind(part)).collect());
+            }
+            Filter::Not(part) => return BoundFilter::Not(Box::new(self.bind(part))),
+            Filter::Equality(assertion) | Filter::Approximate(assertion) => self.equality(assertion),
+            Filter::GreaterOrEqual(assertion) => self.ordering(assertion, |rule, value| Test::AtLeast { rule, value }),
+            Filter::LessOrEqual(assertion) => self.ordering(assertion, |rule, value| Test::AtMost { rule, value }),
+            Filter::Present(attribute) => self.item(attribute, |_| Some(Test::Present)),
+            Filter::Substrings { attribute, pieces } => self.substrings(attribute, pieces),
+            Filter::Extensible { rule, attribute, value, dn_attributes } => {
+                self.extensible(*rule, *attribute, value, *dn_attributes)
+            }
+            Filter::Unknown => None,
+        };
+        item.map_or(BoundFilter::Undefined, BoundFilter::Item)
+    }
+
+    fn item(
+        &self,
+        attribute: &[u8],
+        test: impl FnOnce(AttributeId) -> Option<Test>,
+    ) -> Option<Item> {
+        let description = AttributeDescription::parse(attribute)?;
+        let schema = self.snapshot.schema();
+        let id = schema.attribute(description.base)?;
+        if self.secrets.contains(id) {
+            return None;
+        }
+        Some(Item {
+            attributes: schema.subtypes(id).to_vec(),
+            options: description.options,
+            test: test(id)?,
+            derived: None,
+            in_dn: false,
+        })
+    }
+
+    fn equality(&self, assertion: &AttributeValueAssertion<'_>) -> Option<Item> {
+        let schema = self.snapshot.schema();
+        let value = self.as_octets(assertion);
+        let value = value.as_deref().unwrap_or(assertion.value);
+        let mut item = self.item(assertion.attribute, |id| {
+            let rule = schema.attribute_type(id).equality?;
+            let value = rule.normalize_assertion(schema, value).ok()?.into_owned();
+            Some(Test::Equal { rule, value })
+        })?;
+        item.derived = self.derived(&item.attributes, value);
+        Some(item)
+    }
+
+    /// The octets of an objectGUID given as text, the way AD's own clients may write it.
+    fn as_octets(&self, assertion: &AttributeValueAssertion<'_>) -> Option<Vec<u8>> {
+        let known = self.snapshot.known();
+        let id = self.snapshot.schema().attribute(assertion.attribute)?;
+        let text = || std::str::from_utf8(assertion.value).ok();
+        if id == known.object_guid && assertion.value.len() == 36 {
+            Some(Uuid::parse_str(text()?).ok()?.to_bytes_le().to_vec())
+        } else if id == known.object_sid && assertion.value.starts_with(b"S-1-") {
+            Some(text()?.parse::<crate::mapping::sid::Sid>().ok()?.to_bytes())
+        } else {
+            None
+        }
+    }
+
+    /// The entries of which an equality holds by what is derived.
+    fn derived(&self, attributes: &[AttributeId], value: &[u8]) -> Option<RoaringBitmap> {
+        let snapshot = self.snapshot;
+        let mut found: Option<RoaringBitmap> = None;
+        for attribute in attributes {
+            let Some(derivation) = Derivation::of(snapshot, *attribute) else {
+                continue;
+            };
+            *found.get_or_insert_default() |= derivation.entries_with(snapshot, value);
+        }
+        found
+    }
+
+    fn ordering(
+        &self,
+        assertion: &AttributeValueAssertion<'_>,
+        test: impl FnOnce(MatchingRule, Vec<u8>) -> Test,
+    ) -> Option<Item> {
+        let schema = self.snapshot.schema();
+        self.item(assertion.attribute, |id| {
+            let rule = schema.attribute_type(id).ordering?;
+            let value = rule.normalize_assertion(schema, assertion.value).ok()?.into_owned();
+            Some(test(rule, value))
+        })
+    }
+
+    fn substrings(&self, attribute: &[u8], pieces: &[Substring<'_>]) -> Option<Item> {
+        let schema = self.snapshot.schema();
+        self.item(attribute, |id| {
+            let rule = schema.attribute_type(id).substring?;
+            let mut parts = Parts::default();
+            for piece in pieces {
+                match piece {
+                    Substring::Initial(octets) => {
+                        parts.initial = Some(normalize_part(rule, octets, Position::Initial)?);
+                    }
+                    Substring::Any(octets) => {
+                        parts.any.push(normalize_part(rule, octets, Position::Any)?);
+                    }
+                    Substring::Final(octets) => {
+                        parts.last = Some(normalize_part(rule, octets, Position::Final)?);
+                    }
+                }
+            }
+            Some(Test::Contains { rule, parts })
+        })
+    }
+
+    fn extensible(
+        &self,
+        rule: Option<&[u8]>,
+        attribute: Option<&[u8]>,
+        value: &[u8],
+        dn_attributes: bool,
+    ) -> Option<Item> {
+        let schema = self.snapshot.schema();
+        let named = match rule {
+            Some(name) => Some(schema.matching_rule(name)?),
+            None => None,
+        };
+        let equality = |rule: MatchingRule| {
+            let value = rule.normalize_assertion(schema, value).ok()?.into_owned();
+            Some(Test::Equal { rule, value })
+        };
+        let mut item = match (attribute, named) {
+            (Some(attribute), None) => self.equality(&AttributeValueAssertion { attribute, value })?,
+            (Some(attribute), Some(rule)) => self.item(attribute, |_| equality(rule))?,
+            // "All attributes that support that matching rule" (RFC 4511 section 4.5.1.7.7).
+            (None, Some(rule)) => Item {
+                attributes: schema
+                    .attributes()
+                    .filter(|attribute| attribute.equality == Some(rule))
+                    .map(|attribute| attribute.id)
+                    .filter(|id| !self.secrets.contains(*id))
+                    .collect(),
+                options: Vec::new(),
+                test: equality(rule)?,
+                derived: None,
+                in_dn: false,
+            },
+            (None, None) => return None,
+        };
+        item.in_dn = dn_attributes;
+        Some(item)
+    }
+}
+
+fn normalize_part(rule: MatchingRule, octets: &[u8], position: Position) -> Option<Vec<u8>> {
+    Some(rule.normalize_substring(octets, position).ok()?.into_owned())
+}
+
+/// The entries of one set of postings, as a bitmap.
+pub(super) fn bitmap(postings: Option<&Postings>) -> RoaringBitmap {
+    let mut found = RoaringBitmap::new();
+    if let Some(postings) = postings {
+        postings.union_into(&mut found);
+    }
+    found
+}
+
+/// The bitmap of at most one entry.
+pub(super) fn single(id: Option<EntryId>) -> RoaringBitmap {
+    id.into_iter().map(|id| id.0).collect()
+}

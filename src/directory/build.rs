@@ -1,0 +1,358 @@
+//! Makes the next snapshot out of the last one: the only code that changes what readers see.
+
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+use uuid::Uuid;
+
+use super::{
+    EntryId,
+    derived::LINK_ATTRIBUTES,
+    packed::PackedAttributes,
+    selected::Selector,
+    snapshot::{Kind, MAX_DEPTH, OriginId, ServedEntry, Snapshot},
+    source::SourceSettings,
+};
+use crate::{
+    dn::Dn,
+    entry::{Attribute, Entry, Origin},
+    mapping::{
+        derive::{self, DeriveContext},
+        idmap::SliceTable,
+    },
+    schema::AttributeId,
+    store::ChangeSeq,
+};
+
+/// The next snapshot while it is made.
+pub(super) struct Builder<'s> {
+    pub(super) next: Snapshot,
+    pub(super) slices: SliceTable,
+    sources: &'s [SourceSettings],
+    seq: ChangeSeq,
+    /// Entries whose own reasons to be served may have changed.
+    pub(super) touched: RoaringBitmap,
+    /// Whether a link or the place of a container changed, on which others' reasons depend.
+    pub(super) structure_changed: bool,
+}
+
+impl<'s> Builder<'s> {
+    pub(super) fn new(
+        last: &Snapshot,
+        slices: SliceTable,
+        sources: &'s [SourceSettings],
+        seq: ChangeSeq,
+    ) -> Self {
+        let mut next = last.clone();
+        next.seq = seq;
+        Self {
+            next,
+            slices,
+            sources,
+            seq,
+            touched: RoaringBitmap::new(),
+            structure_changed: false,
+        }
+    }
+
+    /// The snapshot with every selection up to date.
+    pub(super) fn finish(mut self) -> (Snapshot, SliceTable) {
+        for (position, source) in self.sources.iter().enumerate() {
+            Selector::new(source, origin_of(position)).run(&mut self);
+        }
+        (self.next, self.slices)
+    }
+
+    /// Puts an entry in place of the one of its identity, links included.
+    pub(super) fn put(&mut self, entry: &Entry) {
+        let id = self.intern(entry.uuid);
+        self.put_body(entry, self.seq);
+        for name in LINK_ATTRIBUTES {
+            let Some(attribute) = self.next.schema.attribute(name.as_bytes()) else {
+                continue;
+            };
+            let old = super::bound::bitmap(self.next.links.targets(id, attribute));
+            let new: RoaringBitmap = entry
+                .link(name)
+                .into_iter()
+                .flatten()
+                .map(|target| self.intern(*target).0)
+                .collect();
+            for gone in &old - &new {
+                self.next.links.remove(id, attribute, EntryId(gone));
+                self.structure_changed = true;
+            }
+            for added in &new - &old {
+                self.add_link(id, attribute, EntryId(added));
+            }
+        }
+    }
+
+    /// Adds one link, as the records of a store tell them.
+    pub(super) fn put_link(&mut self, from: Uuid, attribute: &str, to: Uuid) {
+        if let Some(attribute) = self.next.schema.attribute(attribute.as_bytes()) {
+            let (from, to) = (self.intern(from), self.intern(to));
+            self.add_link(from, attribute, to);
+        }
+    }
+
+    fn add_link(&mut self, from: EntryId, attribute: AttributeId, to: EntryId) {
+        self.next.links.insert(from, attribute, to);
+        self.structure_changed = true;
+    }
+
+    /// Puts an entry without its links.
+    pub(super) fn put_body(&mut self, entry: &Entry, changed: ChangeSeq) {
+        let id = self.intern(entry.uuid);
+        let (origin, kind, mut attributes) = self.served_form(entry);
+        attributes.push(Attribute {
+            description: "uSNChanged".to_owned(),
+            values: vec![changed.0.to_string().into_bytes()],
+        });
+        let parent = entry.parent.map(|parent| self.intern(parent));
+        let served = ServedEntry {
+            uuid: entry.uuid,
+            parent,
+            rdn: entry.rdn.as_str().into(),
+            keys: self.keys(entry),
+            origin,
+            kind,
+            selected: match kind {
+                Kind::Container => false,
+                Kind::Local => true,
+                Kind::User | Kind::Group { .. } => self.is_unselective(origin),
+            },
+            changed,
+            attributes: PackedAttributes::pack(&self.next.schema, &attributes),
+        };
+        self.take_out(id);
+        self.put_in(id, Arc::new(served));
+        self.touched.insert(id.0);
+    }
+
+    /// Removes an entry and its own links; links to it stay, in case it comes back.
+    pub(super) fn delete(&mut self, uuid: Uuid) {
+        let Some(id) = self.next.id_of(uuid) else {
+            return;
+        };
+        for name in LINK_ATTRIBUTES {
+            let Some(attribute) = self.next.schema.attribute(name.as_bytes()) else {
+                continue;
+            };
+            for target in super::bound::bitmap(self.next.links.targets(id, attribute)) {
+                self.next.links.remove(id, attribute, EntryId(target));
+            }
+        }
+        self.take_out(id);
+        self.structure_changed = true;
+    }
+
+    /// Sets whether an entry is served for its own sake.
+    pub(super) fn set_selected(&mut self, id: EntryId, selected: bool) {
+        let Some(entry) = self.next.entry(id).filter(|entry| entry.selected != selected) else {
+            return;
+        };
+        let mut entry = ServedEntry::clone(entry);
+        let parent = entry.parent;
+        entry.selected = selected;
+        self.set_entry(id, Some(Arc::new(entry)));
+        self.count_below(parent, if selected { 1 } else { -1 });
+    }
+
+    /// The users whose gid follows from a group that changed.
+    pub(super) fn dependents(&self, group: Uuid) -> Vec<Uuid> {
+        let Some(id) = self.next.id_of(group) else {
+            return Vec::new();
+        };
+        self.next
+            .accounts_with_primary_group(id)
+            .filter_map(|user| Some(self.next.entry(user)?.uuid))
+            .collect()
+    }
+
+    /// The gid that is served for a group.
+    pub(super) fn gid_of(&self, uuid: Uuid) -> Option<u32> {
+        let id = self.next.id_of(uuid)?;
+        self.next.entry(id)?.attributes.number(self.next.known.gid_number)
+    }
+
+    fn is_unselective(&self, origin: OriginId) -> bool {
+        let source = usize::from(origin.0).checked_sub(1).and_then(|position| self.sources.get(position));
+        source.is_none_or(|source| !Selector::new(source, origin).is_selective())
+    }
+
+    /// What readers get of an entry: from AD both dialects, of local entries what is stored.
+    fn served_form(&mut self, entry: &Entry) -> (OriginId, Kind, Vec<Attribute>) {
+        let found = match &entry.origin {
+            Origin::Local => None,
+            Origin::Source(name) => self
+                .sources
+                .iter()
+                .enumerate()
+                .find(|(_, source)| source.name == *name),
+        };
+        let Some((position, source)) = found else {
+            return (OriginId::LOCAL, Kind::Local, self.local_form(entry));
+        };
+        let origin = origin_of(position);
+        let kind = match derive::classify(entry) {
+            derive::Kind::User => Kind::User,
+            derive::Kind::Group { .. } => Kind::Group { posix: false },
+            derive::Kind::Container | derive::Kind::Unserved => Kind::Container,
+        };
+        let next = &self.next;
+        let own_sid = derive::object_sid(entry);
+        let primary_gid = |rid: u32| {
+            let group = next.by_sid(&own_sid.as_ref()?.sibling(rid)?, origin)?;
+            next.entry(group)?.attributes.number(next.known.gid_number)
+        };
+        let attributes = derive::served_attributes(
+            entry,
+            &mut DeriveContext {
+                policy: &source.posix,
+                domain: &source.domain,
+                slices: &mut self.slices,
+                primary_gid: &primary_gid,
+            },
+        );
+        let posix = attributes.iter().any(|attribute| {
+            attribute.description == "objectClass"
+                && attribute.values.iter().any(|class| class == b"posixGroup")
+        });
+        let kind = match kind {
+            Kind::Group { .. } => Kind::Group { posix },
+            other => other,
+        };
+        (origin, kind, attributes)
+    }
+
+    /// A local entry with the superclasses of its classes, which need not be stored.
+    fn local_form(&self, entry: &Entry) -> Vec<Attribute> {
+        let schema = &self.next.schema;
+        let mut attributes = entry.attributes.clone();
+        for attribute in &mut attributes {
+            if !attribute.description.eq_ignore_ascii_case("objectClass") {
+                continue;
+            }
+            let implied: Vec<Vec<u8>> = attribute
+                .values
+                .iter()
+                .filter_map(|class| schema.object_class(class))
+                .flat_map(|class| schema.superclasses(class).iter().copied())
+                .map(|class| schema.object_class_def(class).name().as_bytes().to_vec())
+                .collect();
+            for class in implied {
+                if !attribute.values.iter().any(|own| own.eq_ignore_ascii_case(&class)) {
+                    attribute.values.push(class);
+                }
+            }
+        }
+        if entry.attribute("entryUUID").is_none() {
+            attributes.push(Attribute {
+                description: "entryUUID".to_owned(),
+                values: vec![entry.uuid.to_string().into_bytes()],
+            });
+        }
+        attributes
+    }
+
+    /// The normalized RDNs; a name that has none is kept under its own octets.
+    fn keys(&self, entry: &Entry) -> Box<[Box<[u8]>]> {
+        let normalized = Dn::parse(&entry.rdn)
+            .ok()
+            .and_then(|dn| self.next.schema.normalize_dn(&dn).ok())
+            .filter(|keys| !keys.is_empty());
+        match normalized {
+            Some(keys) => keys.into_iter().map(Vec::into_boxed_slice).collect(),
+            None => Box::new([entry.rdn.as_bytes().into()]),
+        }
+    }
+
+    /// The id of an identity, given out at its first mention.
+    fn intern(&mut self, uuid: Uuid) -> EntryId {
+        if let Some(id) = self.next.id_of(uuid) {
+            return id;
+        }
+        let id = EntryId(self.next.id_bound());
+        self.next.entries.push_back(None);
+        self.next.ids.insert(uuid, id);
+        id
+    }
+
+    fn take_out(&mut self, id: EntryId) {
+        let Some(entry) = self.next.entry(id).cloned() else {
+            return;
+        };
+        self.count_below(entry.parent, -self.weight(id, &entry));
+        match entry.parent {
+            Some(parent) => {
+                self.next.children.remove(&parent, id);
+                if let Some(key) = entry.keys.first() {
+                    let hash = self.next.name_hash(parent, key);
+                    self.next.names.remove(&hash, id);
+                }
+            }
+            None => self.next.tops.retain(|top| *top != id),
+        }
+        let schema = Arc::clone(&self.next.schema);
+        self.next.index.remove(&schema, id, &entry.attributes);
+        self.set_entry(id, None);
+        self.next.count -= 1;
+        self.structure_changed |= matches!(entry.kind, Kind::Container);
+    }
+
+    fn put_in(&mut self, id: EntryId, entry: Arc<ServedEntry>) {
+        let weight = self.weight(id, &entry);
+        match entry.parent {
+            Some(parent) => {
+                self.next.children.insert(parent, id);
+                if let Some(key) = entry.keys.first() {
+                    let hash = self.next.name_hash(parent, key);
+                    self.next.names.insert(hash, id);
+                }
+            }
+            None => self.next.tops.push_back(id),
+        }
+        let schema = Arc::clone(&self.next.schema);
+        self.next.index.insert(&schema, id, &entry.attributes);
+        let parent = entry.parent;
+        self.structure_changed |= matches!(entry.kind, Kind::Container);
+        self.set_entry(id, Some(entry));
+        self.next.count += 1;
+        self.count_below(parent, weight);
+    }
+
+    fn set_entry(&mut self, id: EntryId, entry: Option<Arc<ServedEntry>>) {
+        if let Some(slot) = self.next.entries.get_mut(id.0 as usize) {
+            *slot = entry;
+        }
+    }
+
+    /// What an entry adds to the counts of those above it.
+    fn weight(&self, id: EntryId, entry: &ServedEntry) -> i64 {
+        let below = self.next.served_below.get(&id).copied().unwrap_or(0);
+        i64::from(below) + i64::from(entry.selected)
+    }
+
+    /// Adds to the counts of an entry and of all above it that are there.
+    ///
+    /// A parent that has not come yet gets its count all the same, and passes it on when it comes.
+    fn count_below(&mut self, parent: Option<EntryId>, weight: i64) {
+        if weight == 0 {
+            return;
+        }
+        let mut next = parent;
+        for _ in 0..MAX_DEPTH {
+            let Some(id) = next else { return };
+            let count = self.next.served_below.get(&id).copied().unwrap_or(0);
+            let count = u32::try_from(i64::from(count) + weight).unwrap_or(0);
+            self.next.served_below.insert(id, count);
+            next = self.next.entry(id).and_then(|entry| entry.parent);
+        }
+    }
+}
+
+/// Sources follow the local origin.
+pub(super) fn origin_of(position: usize) -> OriginId {
+    OriginId(u16::try_from(position + 1).unwrap_or(u16::MAX))
+}

@@ -1,0 +1,232 @@
+//! Attributes that no record holds: they follow from links, names and places in the tree.
+
+use roaring::RoaringBitmap;
+use uuid::Uuid;
+
+use super::{
+    EntryId,
+    bound::{bitmap, single},
+    snapshot::{OriginId, Snapshot},
+};
+use crate::{
+    ber,
+    dn::Dn,
+    schema::{AttributeId, ObjectClassKind},
+};
+
+/// DN-valued attributes whose values are kept as identities, so that they follow renames.
+pub const LINK_ATTRIBUTES: &[&str] = &[
+    "member", "uniqueMember", "manager", "managedBy", "owner", "secretary", "assistant", "seeAlso",
+    "roleOccupant",
+];
+
+/// The DN of the subschema subentry (RFC 4512 section 4.4).
+pub const SUBSCHEMA_DN: &str = "cn=Subschema";
+
+/// How an attribute is derived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Derivation {
+    /// The DNs of linked entries.
+    Link(AttributeId),
+    /// The DNs of the groups that have the entry as a member.
+    MemberOf,
+    /// The names of a group's users.
+    MemberUid,
+    /// The entry's own DN (RFC 5020).
+    EntryDn,
+    /// The same under AD's name, for entries from AD.
+    DistinguishedName,
+    /// The identity, which is stored as well: only looked up here.
+    ObjectGuid,
+    /// The identity as text, which is stored as well: only looked up here.
+    EntryUuid,
+    /// Whether anything lies below (X.501).
+    HasSubordinates,
+    /// How many entries lie right below.
+    NumSubordinates,
+    /// Where the schema is published.
+    SubschemaSubentry,
+    /// The most specific structural class (RFC 4512 section 3.3).
+    StructuralObjectClass,
+}
+
+impl Derivation {
+    /// Every derivation of one snapshot's schema, with its attribute.
+    pub fn all(snapshot: &Snapshot) -> impl Iterator<Item = (AttributeId, Self)> + '_ {
+        let known = snapshot.known();
+        let schema = snapshot.schema();
+        LINK_ATTRIBUTES
+            .iter()
+            .filter_map(|name| schema.attribute(name.as_bytes()))
+            .map(|id| (id, Self::Link(id)))
+            .chain([
+                (known.member_of, Self::MemberOf),
+                (known.member_uid, Self::MemberUid),
+                (known.entry_dn, Self::EntryDn),
+                (known.distinguished_name, Self::DistinguishedName),
+                (known.object_guid, Self::ObjectGuid),
+                (known.entry_uuid, Self::EntryUuid),
+                (known.has_subordinates, Self::HasSubordinates),
+                (known.num_subordinates, Self::NumSubordinates),
+                (known.subschema_subentry, Self::SubschemaSubentry),
+                (known.structural_object_class, Self::StructuralObjectClass),
+            ])
+    }
+
+    /// The derivation of an attribute, if it has one.
+    pub fn of(snapshot: &Snapshot, attribute: AttributeId) -> Option<Self> {
+        Self::all(snapshot)
+            .find(|(id, _)| *id == attribute)
+            .map(|(_, derivation)| derivation)
+    }
+
+    /// The entries that have this value, for equality.
+    pub(super) fn entries_with(self, snapshot: &Snapshot, value: &[u8]) -> RoaringBitmap {
+        let target = || snapshot.resolve_str(std::str::from_utf8(value).ok()?);
+        let of_target = |find: &dyn Fn(EntryId) -> RoaringBitmap| target().map(find).unwrap_or_default();
+        match self {
+            Self::Link(attribute) => of_target(&|id| snapshot.sources_of(id, attribute)),
+            Self::MemberOf => of_target(&|id| snapshot.members(id)),
+            Self::MemberUid => self.groups_by_member_uid(snapshot, value),
+            Self::EntryDn => single(target()),
+            Self::DistinguishedName => single(target().filter(|id| is_from_ad(snapshot, *id))),
+            Self::ObjectGuid => single(
+                Uuid::from_slice_le(value)
+                    .ok()
+                    .and_then(|uuid| snapshot.id_of(uuid))
+                    .filter(|id| is_from_ad(snapshot, *id)),
+            ),
+            Self::EntryUuid => single(
+                std::str::from_utf8(value)
+                    .ok()
+                    .and_then(|text| Uuid::parse_str(text).ok())
+                    .and_then(|uuid| snapshot.id_of(uuid)),
+            ),
+            // Nobody looks for these by value; evaluation of each candidate answers.
+            Self::HasSubordinates | Self::NumSubordinates | Self::StructuralObjectClass => (0..snapshot.id_bound())
+                .filter(|id| {
+                    let mut values = Vec::new();
+                    self.write_values(snapshot, EntryId(*id), &mut values);
+                    ber::Reader::new(&values).octets().is_ok_and(|own| own.eq_ignore_ascii_case(value))
+                })
+                .collect(),
+            Self::SubschemaSubentry => {
+                let named = std::str::from_utf8(value).ok().and_then(|text| Dn::parse(text).ok());
+                let schema = snapshot.schema();
+                let same = named.is_some_and(|dn| {
+                    Dn::parse(SUBSCHEMA_DN)
+                        .is_ok_and(|own| schema.normalize_dn(&dn).ok() == schema.normalize_dn(&own).ok())
+                });
+                if same { (0..snapshot.id_bound()).collect() } else { RoaringBitmap::new() }
+            }
+        }
+    }
+
+    fn groups_by_member_uid(self, snapshot: &Snapshot, value: &[u8]) -> RoaringBitmap {
+        let uid = snapshot.known().uid;
+        let Some(rule) = snapshot.schema().attribute_type(uid).equality else {
+            return RoaringBitmap::new();
+        };
+        let Ok(normalized) = rule.normalize_assertion(snapshot.schema(), value) else {
+            return RoaringBitmap::new();
+        };
+        let mut groups = RoaringBitmap::new();
+        for user in bitmap(snapshot.index().equality(uid, &normalized)) {
+            let user = EntryId(user);
+            let same = snapshot.entry(user).is_some_and(|entry| {
+                entry.attributes.values(uid).any(|own| {
+                    rule.normalize(snapshot.schema(), own).is_ok_and(|own| own == normalized)
+                })
+            });
+            if same && snapshot.is_served(user) {
+                groups |= snapshot.member_uid_groups(user);
+            }
+        }
+        groups
+    }
+
+    /// Whether the entry has the attribute by derivation.
+    pub(super) fn is_present(self, snapshot: &Snapshot, id: EntryId) -> bool {
+        match self {
+            Self::Link(attribute) => !snapshot.targets(id, attribute).is_empty(),
+            Self::MemberOf => !snapshot.groups_of(id).is_empty(),
+            Self::MemberUid => !snapshot.member_uid_users(id).is_empty(),
+            Self::DistinguishedName => is_from_ad(snapshot, id),
+            Self::ObjectGuid | Self::EntryUuid => false,
+            _ => true,
+        }
+    }
+
+    /// Appends the values as OCTET STRINGs.
+    pub(super) fn write_values(self, snapshot: &Snapshot, id: EntryId, out: &mut Vec<u8>) {
+        match self {
+            Self::Link(attribute) => write_dns(snapshot, &snapshot.targets(id, attribute), out),
+            Self::MemberOf => write_dns(snapshot, &snapshot.groups_of(id), out),
+            Self::MemberUid => {
+                for user in snapshot.member_uid_users(id) {
+                    let name = snapshot
+                        .entry(EntryId(user))
+                        .and_then(|entry| entry.attributes.first(snapshot.known().uid));
+                    if let Some(name) = name {
+                        ber::write_octets(out, ber::OCTET_STRING, name);
+                    }
+                }
+            }
+            Self::EntryDn => write_dn(snapshot, id, out),
+            Self::DistinguishedName => {
+                if is_from_ad(snapshot, id) {
+                    write_dn(snapshot, id, out);
+                }
+            }
+            Self::ObjectGuid | Self::EntryUuid => {}
+            Self::HasSubordinates => {
+                let any = snapshot.children(id).next().is_some();
+                ber::write_octets(out, ber::OCTET_STRING, if any { b"TRUE" } else { b"FALSE" });
+            }
+            Self::NumSubordinates => {
+                let count = snapshot.children(id).count().to_string();
+                ber::write_octets(out, ber::OCTET_STRING, count.as_bytes());
+            }
+            Self::SubschemaSubentry => ber::write_octets(out, ber::OCTET_STRING, SUBSCHEMA_DN.as_bytes()),
+            Self::StructuralObjectClass => {
+                if let Some(name) = structural_class(snapshot, id) {
+                    ber::write_octets(out, ber::OCTET_STRING, name.as_bytes());
+                }
+            }
+        }
+    }
+}
+
+fn write_dns(snapshot: &Snapshot, ids: &RoaringBitmap, out: &mut Vec<u8>) {
+    for id in ids {
+        write_dn(snapshot, EntryId(id), out);
+    }
+}
+
+fn write_dn(snapshot: &Snapshot, id: EntryId, out: &mut Vec<u8>) {
+    ber::write_nested(out, ber::OCTET_STRING, |out| snapshot.write_dn(id, out));
+}
+
+fn is_from_ad(snapshot: &Snapshot, id: EntryId) -> bool {
+    snapshot.entry(id).is_some_and(|entry| entry.origin != OriginId::LOCAL)
+}
+
+/// The structural class with the most superclasses; an AD entry carries two chains, of which AD's
+/// own counts, as it comes first.
+fn structural_class(snapshot: &Snapshot, id: EntryId) -> Option<String> {
+    let schema = snapshot.schema();
+    let entry = snapshot.entry(id)?;
+    let mut best: Option<(usize, String)> = None;
+    for value in entry.attributes.values(snapshot.known().object_class) {
+        let Some(class) = schema.object_class(value) else {
+            continue;
+        };
+        let definition = schema.object_class_def(class);
+        let depth = schema.superclasses(class).len();
+        let deeper = best.as_ref().is_none_or(|(other, _)| depth > *other);
+        if definition.kind == ObjectClassKind::Structural && deeper {
+            best = Some((depth, definition.name().to_owned()));
+        }
+    }
+    best.map(|(_, name)| name)
+}

@@ -1,0 +1,145 @@
+//! Three-valued evaluation of a filter on one entry (RFC 4511 section 4.5.1.7).
+
+use super::{
+    EntryId,
+    bound::{BoundFilter, Item, Test},
+    derived::Derivation,
+    packed::PackedAttributes,
+    snapshot::Snapshot,
+};
+use crate::{
+    dn::Rdn,
+    schema::{AttributeId, substrings_match},
+};
+
+/// What a filter is evaluated on.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'s> {
+    /// The version it belongs to.
+    pub snapshot: &'s Snapshot,
+    /// The entry; `None` for those that are made up, like the root DSE.
+    pub id: Option<EntryId>,
+    /// The stored attributes.
+    pub attributes: &'s PackedAttributes,
+}
+
+impl BoundFilter {
+    /// Whether the filter is true of an entry; `None` means Undefined.
+    pub fn evaluate(&self, subject: Subject<'_>) -> Option<bool> {
+        match self {
+            Self::And(parts) => {
+                let mut result = Some(true);
+                for part in parts {
+                    match part.evaluate(subject) {
+                        Some(false) => return Some(false),
+                        Some(true) => {}
+                        None => result = None,
+                    }
+                }
+                result
+            }
+            Self::Or(parts) => {
+                let mut result = Some(false);
+                for part in parts {
+                    match part.evaluate(subject) {
+                        Some(true) => return Some(true),
+                        Some(false) => {}
+                        None => result = None,
+                    }
+                }
+                result
+            }
+            Self::Not(part) => part.evaluate(subject).map(|truth| !truth),
+            Self::Item(item) => Some(item.holds(subject)),
+            Self::Undefined => None,
+        }
+    }
+}
+
+impl Item {
+    fn holds(&self, subject: Subject<'_>) -> bool {
+        if let (Some(derived), Some(id)) = (&self.derived, subject.id)
+            && derived.contains(id.0)
+        {
+            return true;
+        }
+        self.attributes.iter().any(|attribute| self.holds_of(subject, *attribute))
+            || (self.in_dn && self.holds_in_dn(subject))
+    }
+
+    fn holds_of(&self, subject: Subject<'_>, attribute: AttributeId) -> bool {
+        let stored = subject
+            .attributes
+            .of_type(attribute)
+            .filter(|stored| stored.has_options(&self.options))
+            .any(|stored| match &self.test {
+                Test::Present => true,
+                test => stored.values().any(|value| test.matches(subject.snapshot, value)),
+            });
+        stored || self.holds_of_derived(subject, attribute)
+    }
+
+    /// Equality is in [`Item::derived`] already; the rest is asked of each entry.
+    fn holds_of_derived(&self, subject: Subject<'_>, attribute: AttributeId) -> bool {
+        let Some(id) = subject.id else { return false };
+        if !self.options.is_empty() || matches!(self.test, Test::Equal { .. }) {
+            return false;
+        }
+        let Some(derivation) = Derivation::of(subject.snapshot, attribute) else {
+            return false;
+        };
+        if matches!(self.test, Test::Present) {
+            return derivation.is_present(subject.snapshot, id);
+        }
+        let mut octets = Vec::new();
+        derivation.write_values(subject.snapshot, id, &mut octets);
+        let mut values = crate::ber::Reader::new(&octets);
+        std::iter::from_fn(|| values.octets().ok())
+            .any(|value| self.test.matches(subject.snapshot, value))
+    }
+
+    fn holds_in_dn(&self, subject: Subject<'_>) -> bool {
+        let schema = subject.snapshot.schema();
+        let mut next = subject.id;
+        while let Some(entry) = next.and_then(|id| subject.snapshot.entry(id)) {
+            let rdns = crate::dn::Dn::parse(&entry.rdn).map(|dn| dn.rdns).unwrap_or_default();
+            let found = rdns.iter().flat_map(|Rdn { avas }| avas).any(|ava| {
+                schema
+                    .attribute(ava.attribute.as_bytes())
+                    .is_some_and(|id| self.attributes.contains(&id))
+                    && self.test.matches(subject.snapshot, &ava.value)
+            });
+            if found {
+                return true;
+            }
+            next = entry.parent;
+        }
+        false
+    }
+}
+
+impl Test {
+    fn matches(&self, snapshot: &Snapshot, value: &[u8]) -> bool {
+        let schema = snapshot.schema();
+        match self {
+            Self::Present => true,
+            Self::Equal { rule, value: wanted } => {
+                rule.normalize(schema, value).is_ok_and(|value| *value == **wanted)
+            }
+            Self::AtLeast { rule, value: bound } => {
+                rule.normalize(schema, value).is_ok_and(|value| *value >= **bound)
+            }
+            Self::AtMost { rule, value: bound } => {
+                rule.normalize(schema, value).is_ok_and(|value| *value <= **bound)
+            }
+            Self::Contains { rule, parts } => rule.normalize(schema, value).is_ok_and(|value| {
+                substrings_match(
+                    &value,
+                    parts.initial.as_deref(),
+                    &parts.any,
+                    parts.last.as_deref(),
+                )
+            }),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Equality, presence and substring indexes over the stored attributes.
+//!
+//! A key is a hash of the attribute type and the normalized value, so that a candidate is only
+//! likely to match: the filter is evaluated on it all the same. In return a key takes eight octets
+//! whatever the value, and an absent key is a certain no.
+
+use std::hash::BuildHasher;
+
+use roaring::RoaringBitmap;
+
+use super::{
+    EntryId,
+    bound::{Parts, bitmap},
+    packed::PackedAttributes,
+    postings::{Postings, PostingsMap},
+};
+use crate::schema::{AttributeId, Schema};
+
+/// What clients look entries up by; objectGUID and entryUUID have a map of their own.
+const EQUALITY: &[&str] = &[
+    "objectClass", "uid", "uidNumber", "gidNumber", "cn", "sn", "givenName", "name", "displayName",
+    "mail", "proxyAddresses", "sAMAccountName", "userPrincipalName", "objectSid",
+    "primaryGroupID", "sAMAccountType", "employeeID", "employeeNumber",
+    "telephoneNumber", "mobile", "memberUid", "member", "uniqueMember", "manager", "ou", "o", "dc",
+    "sudoHost", "sudoUser", "automountMapName", "automountKey", "ipHostNumber", "krbPrincipalName",
+    "extensionAttribute1", "servicePrincipalName",
+];
+
+/// What people search parts of.
+const SUBSTRING: &[&str] = &[
+    "uid", "cn", "sn", "givenName", "name", "displayName", "mail", "sAMAccountName",
+    "userPrincipalName", "telephoneNumber",
+];
+
+/// Stands before the first and after the last octet of a value in its trigrams; never part of UTF-8.
+const START: u8 = 0xfe;
+const END: u8 = 0xff;
+
+/// The indexes of one snapshot.
+#[derive(Clone, Debug)]
+pub struct Index {
+    equality: PostingsMap<u64>,
+    presence: PostingsMap<AttributeId>,
+    substrings: PostingsMap<u64>,
+    kinds: imbl::GenericVector<Kinds, imbl::shared_ptr::DefaultSharedPtr>,
+    hasher: foldhash::fast::RandomState,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Kinds {
+    equality: bool,
+    substring: bool,
+}
+
+impl Index {
+    /// Empty indexes over the attribute types of a schema.
+    pub(super) fn new(schema: &Schema) -> Self {
+        let mut kinds = vec![Kinds::default(); schema.attributes().count()];
+        let mut mark = |names: &[&str], set: fn(&mut Kinds)| {
+            for id in names.iter().filter_map(|name| schema.attribute(name.as_bytes())) {
+                if let Some(kinds) = kinds.get_mut(usize::from(id.0)) {
+                    set(kinds);
+                }
+            }
+        };
+        mark(EQUALITY, |kinds| kinds.equality = true);
+        mark(SUBSTRING, |kinds| kinds.substring = true);
+        Self {
+            equality: PostingsMap::default(),
+            presence: PostingsMap::default(),
+            substrings: PostingsMap::default(),
+            kinds: kinds.into_iter().collect(),
+            hasher: foldhash::fast::RandomState::default(),
+        }
+    }
+
+    /// Whether [`Index::equality`] and [`Index::presence`] know this type.
+    pub fn has_equality(&self, attribute: AttributeId) -> bool {
+        self.kinds(attribute).equality
+    }
+
+    /// Entries that may have this normalized value; `None` means certainly none.
+    pub fn equality(&self, attribute: AttributeId, normalized: &[u8]) -> Option<&Postings> {
+        self.equality.get(&self.key(attribute, normalized))
+    }
+
+    /// Entries that have the attribute.
+    pub fn presence(&self, attribute: AttributeId) -> Option<&Postings> {
+        self.presence.get(&attribute)
+    }
+
+    /// Entries whose values may have the normalized parts; `None` where the index cannot tell.
+    pub(super) fn substrings(&self, attribute: AttributeId, parts: &Parts) -> Option<RoaringBitmap> {
+        if !self.kinds(attribute).substring {
+            return None;
+        }
+        let initial = parts.initial.iter().map(|part| bounded(&[START], part, &[]));
+        let any = parts.any.iter().map(|part| bounded(&[], part, &[]));
+        let last = parts.last.iter().map(|part| bounded(&[], part, &[END]));
+        let mut result: Option<RoaringBitmap> = None;
+        for part in initial.chain(any).chain(last) {
+            for trigram in trigrams(&part) {
+                let found = bitmap(self.substrings.get(&trigram_key(attribute, trigram)));
+                let narrowed = match result {
+                    Some(so_far) => so_far & found,
+                    None => found,
+                };
+                if narrowed.is_empty() {
+                    return Some(narrowed);
+                }
+                result = Some(narrowed);
+            }
+        }
+        result
+    }
+
+    /// Adds an entry's attributes.
+    pub(super) fn insert(&mut self, schema: &Schema, id: EntryId, attributes: &PackedAttributes) {
+        self.each_key(schema, attributes, |index, key| match key {
+            Key::Presence(attribute) => index.presence.insert(attribute, id),
+            Key::Equality(key) => index.equality.insert(key, id),
+            Key::Trigram(key) => index.substrings.insert(key, id),
+        });
+    }
+
+    /// Removes an entry's attributes, as they were inserted.
+    pub(super) fn remove(&mut self, schema: &Schema, id: EntryId, attributes: &PackedAttributes) {
+        self.each_key(schema, attributes, |index, key| match key {
+            Key::Presence(attribute) => index.presence.remove(&attribute, id),
+            Key::Equality(key) => index.equality.remove(&key, id),
+            Key::Trigram(key) => index.substrings.remove(&key, id),
+        });
+    }
+
+    fn each_key(
+        &mut self,
+        schema: &Schema,
+        attributes: &PackedAttributes,
+        mut act: impl FnMut(&mut Self, Key),
+    ) {
+        for attribute in attributes.iter() {
+            let kinds = self.kinds(attribute.attribute);
+            if !kinds.equality && !kinds.substring {
+                continue;
+            }
+            act(self, Key::Presence(attribute.attribute));
+            let Some(rule) = schema.attribute_type(attribute.attribute).equality else {
+                continue;
+            };
+            for value in attribute.values() {
+                let Ok(normalized) = rule.normalize(schema, value) else {
+                    continue;
+                };
+                if kinds.equality {
+                    let key = self.key(attribute.attribute, &normalized);
+                    act(self, Key::Equality(key));
+                }
+                if kinds.substring {
+                    for trigram in trigrams(&bounded(&[START], &normalized, &[END])) {
+                        act(self, Key::Trigram(trigram_key(attribute.attribute, trigram)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn kinds(&self, attribute: AttributeId) -> Kinds {
+        self.kinds.get(usize::from(attribute.0)).copied().unwrap_or_default()
+    }
+
+    fn key(&self, attribute: AttributeId, normalized: &[u8]) -> u64 {
+        self.hasher.hash_one((attribute.0, normalized))
+    }
+}
+
+enum Key {
+    Presence(AttributeId),
+    Equality(u64),
+    Trigram(u64),
+}
+
+/// A text between its markers, without the spaces that face the rest of the value: a value has one
+/// space where RFC 4518 counts two, so that they say nothing of its trigrams.
+fn bounded(start: &[u8], text: &[u8], end: &[u8]) -> Vec<u8> {
+    [start, text.trim_ascii(), end].concat()
+}
+
+fn trigrams(octets: &[u8]) -> impl Iterator<Item = [u8; 3]> + '_ {
+    octets.windows(3).filter_map(|window| window.try_into().ok())
+}
+
+fn trigram_key(attribute: AttributeId, [a, b, c]: [u8; 3]) -> u64 {
+    (u64::from(attribute.0) << 24) | (u64::from(a) << 16) | (u64::from(b) << 8) | u64::from(c)
+}

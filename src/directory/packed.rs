@@ -1,0 +1,183 @@
+//! Attributes in the form they travel in: written once, copied into every answer.
+
+use crate::{
+    ber::{self, Reader},
+    entry::Attribute,
+    proto::response::write_attribute,
+    schema::{AttributeDescription, AttributeId, Schema},
+};
+
+/// The attributes of one entry as PartialAttribute elements (RFC 4511 section 4.1.7) in one buffer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PackedAttributes {
+    /// Ascending by attribute.
+    slots: Box<[Slot]>,
+    octets: Box<[u8]>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slot {
+    attribute: AttributeId,
+    /// Whether the description carries options.
+    options: bool,
+    end: u32,
+}
+
+/// One attribute of a packed entry.
+#[derive(Clone, Copy, Debug)]
+pub struct PackedAttribute<'a> {
+    /// Its type.
+    pub attribute: AttributeId,
+    has_options: bool,
+    /// The whole PartialAttribute.
+    pub encoded: &'a [u8],
+}
+
+impl PackedAttributes {
+    /// Packs attributes; those whose type the schema does not define are left out.
+    ///
+    /// Two attributes of one description are merged; names take the schema's spelling.
+    pub fn pack(schema: &Schema, attributes: &[Attribute]) -> Self {
+        let mut sorted: Vec<(AttributeId, String, Vec<&[u8]>)> = Vec::with_capacity(attributes.len());
+        for attribute in attributes {
+            let Some((id, description)) = canonical(schema, &attribute.description) else {
+                continue;
+            };
+            let values = attribute.values.iter().map(Vec::as_slice);
+            match sorted.iter_mut().find(|(other, text, _)| *other == id && *text == description) {
+                Some((_, _, merged)) => merged.extend(values),
+                None => sorted.push((id, description, values.collect())),
+            }
+        }
+        sorted.sort_by(|left, right| (left.0, &left.1).cmp(&(right.0, &right.1)));
+        let mut octets = Vec::with_capacity(1024);
+        let mut slots = Vec::with_capacity(sorted.len());
+        for (attribute, description, values) in sorted {
+            write_attribute(&mut octets, &description, |out| {
+                for value in values {
+                    ber::write_octets(out, ber::OCTET_STRING, value);
+                }
+            });
+            slots.push(Slot {
+                attribute,
+                options: description.contains(';'),
+                // Entries come from records and messages far below 4 GiB.
+                end: u32::try_from(octets.len()).unwrap_or(u32::MAX),
+            });
+        }
+        Self {
+            slots: slots.into(),
+            octets: octets.into(),
+        }
+    }
+
+    /// All attributes, ascending by type.
+    pub fn iter(&self) -> impl Iterator<Item = PackedAttribute<'_>> {
+        let mut start = 0usize;
+        self.slots.iter().map(move |slot| {
+            let end = slot.end as usize;
+            let encoded = self.octets.get(start..end).unwrap_or_default();
+            start = end;
+            PackedAttribute {
+                attribute: slot.attribute,
+                has_options: slot.options,
+                encoded,
+            }
+        })
+    }
+
+    /// The attributes of one type, with whatever options.
+    pub fn of_type(&self, attribute: AttributeId) -> impl Iterator<Item = PackedAttribute<'_>> {
+        let first = self.slots.partition_point(|slot| slot.attribute < attribute);
+        let mut start = match first.checked_sub(1).and_then(|before| self.slots.get(before)) {
+            Some(slot) => slot.end as usize,
+            None => 0,
+        };
+        self.slots
+            .get(first..)
+            .unwrap_or_default()
+            .iter()
+            .take_while(move |slot| slot.attribute == attribute)
+            .map(move |slot| {
+                let end = slot.end as usize;
+                let encoded = self.octets.get(start..end).unwrap_or_default();
+                start = end;
+                PackedAttribute {
+                    attribute: slot.attribute,
+                    has_options: slot.options,
+                    encoded,
+                }
+            })
+    }
+
+    /// The values of one type, whatever the options.
+    pub fn values(&self, attribute: AttributeId) -> impl Iterator<Item = &[u8]> {
+        self.of_type(attribute).flat_map(|attribute| attribute.values())
+    }
+
+    /// The first value of one type.
+    pub fn first(&self, attribute: AttributeId) -> Option<&[u8]> {
+        self.values(attribute).next()
+    }
+
+    /// The first value as an unsigned decimal number.
+    pub fn number(&self, attribute: AttributeId) -> Option<u32> {
+        std::str::from_utf8(self.first(attribute)?).ok()?.parse().ok()
+    }
+
+    /// Whether the entry has an attribute of this type.
+    pub fn has(&self, attribute: AttributeId) -> bool {
+        self.of_type(attribute).next().is_some()
+    }
+}
+
+impl<'a> PackedAttribute<'a> {
+    /// The values, in order.
+    pub fn values(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let (_, mut values) = self.parts();
+        std::iter::from_fn(move || values.octets().ok())
+    }
+
+    /// The description with its options, as it is served.
+    pub fn description(&self) -> &'a [u8] {
+        self.parts().0
+    }
+
+    /// Whether the description has all these options (RFC 4512 section 2.5.2), given in lower case.
+    pub fn has_options(&self, wanted: &[String]) -> bool {
+        wanted.is_empty()
+            || (self.has_options
+                && wanted.iter().all(|option| {
+                    self.description()
+                        .split(|octet| *octet == b';')
+                        .skip(1)
+                        .any(|present| present.eq_ignore_ascii_case(option.as_bytes()))
+                }))
+    }
+
+    fn parts(&self) -> (&'a [u8], Reader<'a>) {
+        // `pack` wrote it, so that it reads; what would not has no values.
+        let mut parts = match Reader::new(self.encoded).element() {
+            Ok(element) => element.reader(),
+            Err(_) => Reader::new(&[]),
+        };
+        let description = parts.octets().unwrap_or_default();
+        let values = match parts.element() {
+            Ok(element) => element.reader(),
+            Err(_) => Reader::new(&[]),
+        };
+        (description, values)
+    }
+}
+
+/// The type of a description and its spelling in answers.
+fn canonical(schema: &Schema, description: &str) -> Option<(AttributeId, String)> {
+    let parsed = AttributeDescription::parse(description.as_bytes())?;
+    let id = schema.attribute(parsed.base)?;
+    let mut text = schema.attribute_type(id).name().to_owned();
+    for option in &parsed.options {
+        text.push(';');
+        text.push_str(option);
+    }
+    Some((id, text))
+}

@@ -1,0 +1,478 @@
+//! One version of the directory, immutable once published.
+//!
+//! All maps are persistent: the next version shares what did not change, so that publishing costs
+//! what changed and readers keep the version they started with.
+
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+use uuid::Uuid;
+
+use super::{
+    EntryId,
+    index::Index,
+    known::Known,
+    links::Links,
+    packed::PackedAttributes,
+    postings::{Postings, PostingsMap},
+    source::SourceRecord,
+};
+use crate::{
+    dn::Dn,
+    entry::Origin,
+    mapping::sid::Sid,
+    schema::{AttributeId, Schema},
+    store::ChangeSeq,
+};
+
+type Map<K, V> =
+    imbl::GenericHashMap<K, V, foldhash::fast::RandomState, imbl::shared_ptr::DefaultSharedPtr>;
+
+/// One entry as it is served.
+#[derive(Clone, Debug)]
+pub struct ServedEntry {
+    /// Its identity.
+    pub uuid: Uuid,
+    /// The entry above it; `None` for the top of a naming context.
+    pub parent: Option<EntryId>,
+    /// The RDN as text, or the whole DN of a top.
+    pub rdn: Box<str>,
+    /// The normalized RDNs, one for an entry that has a parent; the leftmost first.
+    pub(super) keys: Box<[Box<[u8]>]>,
+    /// Who is the authority for it.
+    pub origin: OriginId,
+    /// What it is to the rules of serving.
+    pub kind: Kind,
+    /// Whether it is served for its own sake; a container may be for what lies below it.
+    pub(super) selected: bool,
+    /// The commit that changed it last.
+    pub changed: ChangeSeq,
+    /// The stored attributes.
+    pub attributes: PackedAttributes,
+}
+
+/// The place of an origin in [`Snapshot::origins`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OriginId(pub u16);
+
+impl OriginId {
+    /// Entries made here.
+    pub const LOCAL: Self = Self(0);
+}
+
+/// What an entry is to the rules of serving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A local entry.
+    Local,
+    /// A user of AD.
+    User,
+    /// A group of AD; `posix` where it carries posixGroup.
+    Group {
+        /// Whether it is a posixGroup.
+        posix: bool,
+    },
+    /// A container of AD, served where something served lies below it.
+    Container,
+}
+
+/// What decides how a source's groups are served; index 0 is the local origin.
+#[derive(Clone, Debug)]
+pub struct OriginView {
+    /// The authority.
+    pub origin: Origin,
+    /// Whether memberUid names the members of nested groups too.
+    pub nested_member_uid: bool,
+}
+
+/// One version of the directory.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub(super) seq: ChangeSeq,
+    pub(super) schema: Arc<Schema>,
+    pub(super) known: Known,
+    pub(super) origins: Arc<[OriginView]>,
+    pub(super) sources: imbl::OrdMap<String, Arc<SourceRecord>>,
+    pub(super) entries: imbl::GenericVector<Option<Arc<ServedEntry>>, imbl::shared_ptr::DefaultSharedPtr>,
+    pub(super) ids: Map<Uuid, EntryId>,
+    pub(super) children: PostingsMap<EntryId>,
+    /// (parent, normalized RDN) by hash; collisions are told apart by the entry's own keys.
+    pub(super) names: PostingsMap<u64>,
+    pub(super) tops: imbl::Vector<EntryId>,
+    /// How many entries served for their own sake lie below an entry.
+    pub(super) served_below: Map<EntryId, u32>,
+    pub(super) links: Links,
+    pub(super) index: Index,
+    pub(super) count: usize,
+    pub(super) hasher: foldhash::fast::RandomState,
+}
+
+impl Snapshot {
+    /// The commit this version shows.
+    pub fn seq(&self) -> ChangeSeq {
+        self.seq
+    }
+
+    /// The schema the entries follow.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// The attribute types with a meaning to this code.
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// The indexes.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// What is remembered of a source.
+    pub fn source(&self, name: &str) -> Option<&Arc<SourceRecord>> {
+        self.sources.get(name)
+    }
+
+    /// What is remembered of every source.
+    pub fn sources(&self) -> impl Iterator<Item = &Arc<SourceRecord>> {
+        self.sources.values()
+    }
+
+    /// The authority for an entry.
+    pub fn origin(&self, id: OriginId) -> Option<&OriginView> {
+        self.origins.get(usize::from(id.0))
+    }
+
+    /// One past the highest id in use.
+    pub fn id_bound(&self) -> u32 {
+        u32::try_from(self.entries.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The number of stored entries, served or not.
+    pub fn stored(&self) -> usize {
+        self.count
+    }
+
+    /// The entry of this id, served or not.
+    pub fn entry(&self, id: EntryId) -> Option<&Arc<ServedEntry>> {
+        self.entries.get(id.0 as usize)?.as_ref()
+    }
+
+    /// The id of an identity; it may name no entry yet.
+    pub fn id_of(&self, uuid: Uuid) -> Option<EntryId> {
+        self.ids.get(&uuid).copied()
+    }
+
+    /// Whether readers see this entry: it is served itself or by what lies below it, and every
+    /// entry above it is there.
+    pub fn is_served(&self, id: EntryId) -> bool {
+        let Some(entry) = self.entry(id) else {
+            return false;
+        };
+        (entry.selected || self.served_below.get(&id).is_some_and(|count| *count > 0))
+            && self.is_rooted(entry)
+    }
+
+    fn is_rooted(&self, entry: &ServedEntry) -> bool {
+        let mut parent = entry.parent;
+        // A ring cannot be made through `resolve` but a source could send one.
+        for _ in 0..MAX_DEPTH {
+            let Some(id) = parent else { return true };
+            let Some(above) = self.entry(id) else {
+                return false;
+            };
+            parent = above.parent;
+        }
+        false
+    }
+
+    /// The tops of the served naming contexts.
+    pub fn naming_contexts(&self) -> impl Iterator<Item = EntryId> + '_ {
+        self.tops.iter().copied().filter(|id| self.is_served(*id))
+    }
+
+    /// Appends the DN of an entry.
+    pub fn write_dn(&self, id: EntryId, out: &mut Vec<u8>) {
+        let mut next = Some(id);
+        for depth in 0..MAX_DEPTH {
+            let Some(entry) = next.and_then(|id| self.entry(id)) else {
+                return;
+            };
+            if depth > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(entry.rdn.as_bytes());
+            next = entry.parent;
+        }
+    }
+
+    /// The DN of an entry as text.
+    pub fn dn(&self, id: EntryId) -> String {
+        let mut out = Vec::with_capacity(64);
+        self.write_dn(id, &mut out);
+        // RDNs are text.
+        String::from_utf8(out).unwrap_or_default()
+    }
+
+    /// Finds the served entry of a DN in any spelling.
+    pub fn resolve(&self, dn: &Dn) -> Resolved {
+        self.locate(dn, |id| self.is_served(id))
+    }
+
+    /// Finds the entry of a DN among those that are accepted.
+    pub(super) fn locate(&self, dn: &Dn, accept: impl Fn(EntryId) -> bool) -> Resolved {
+        let Ok(keys) = self.schema.normalize_dn(dn) else {
+            return Resolved::Missing { nearest: None };
+        };
+        let top = self.tops.iter().copied().filter(|id| accept(*id)).filter_map(|id| {
+            let entry = self.entry(id)?;
+            let below = keys.len().checked_sub(entry.keys.len())?;
+            let suffix = keys.get(below..)?;
+            let same = suffix.iter().zip(entry.keys.iter()).all(|(key, own)| **key == **own);
+            same.then_some((id, below))
+        });
+        let Some((mut id, below)) = top.min_by_key(|(_, below)| *below) else {
+            return Resolved::Missing { nearest: None };
+        };
+        for key in keys.iter().take(below).rev() {
+            match self.child(id, key) {
+                Some(child) if accept(child) => id = child,
+                _ => return Resolved::Missing { nearest: Some(id) },
+            }
+        }
+        Resolved::Found(id)
+    }
+
+    /// The served entry of a DN given as text; `None` as well where it is no DN.
+    pub fn resolve_str(&self, dn: &str) -> Option<EntryId> {
+        match self.resolve(&Dn::parse(dn).ok()?) {
+            Resolved::Found(id) => Some(id),
+            Resolved::Missing { .. } => None,
+        }
+    }
+
+    /// The entry of this normalized RDN below another, served or not.
+    pub(super) fn child(&self, parent: EntryId, key: &[u8]) -> Option<EntryId> {
+        self.names.get(&self.name_hash(parent, key))?.iter().find(|id| {
+            self.entry(*id).is_some_and(|entry| {
+                entry.parent == Some(parent) && entry.keys.first().is_some_and(|own| **own == *key)
+            })
+        })
+    }
+
+    pub(super) fn name_hash(&self, parent: EntryId, key: &[u8]) -> u64 {
+        use std::hash::BuildHasher;
+        self.hasher.hash_one((parent.0, key))
+    }
+
+    /// The served entries right below an entry.
+    pub fn children(&self, id: EntryId) -> impl Iterator<Item = EntryId> + '_ {
+        self.children
+            .get(&id)
+            .into_iter()
+            .flat_map(Postings::iter)
+            .filter(|child| self.is_served(*child))
+    }
+
+    /// Whether an entry is `top` or lies below it.
+    pub fn is_within(&self, id: EntryId, top: EntryId) -> bool {
+        let mut next = Some(id);
+        for _ in 0..MAX_DEPTH {
+            match next {
+                Some(id) if id == top => return true,
+                Some(id) => next = self.entry(id).and_then(|entry| entry.parent),
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// The members of a group that are served: those it lists and, unless it is one of the
+    /// domain's default groups, those whose primary group it is.
+    pub fn members(&self, group: EntryId) -> RoaringBitmap {
+        self.targets(group, self.known.member)
+    }
+
+    /// The served groups that have this entry as a member, its primary group included unless it
+    /// is one of the domain's default ones.
+    pub fn groups_of(&self, member: EntryId) -> RoaringBitmap {
+        self.sources_of(member, self.known.member)
+    }
+
+    /// The served entries that `from` names in a link attribute.
+    pub fn targets(&self, from: EntryId, attribute: AttributeId) -> RoaringBitmap {
+        let mut found = self.served_only(self.links.targets(from, attribute));
+        if attribute == self.known.member {
+            found |= self.primary_members(from);
+        }
+        found
+    }
+
+    /// The served entries that name `to` in a link attribute.
+    pub fn sources_of(&self, to: EntryId, attribute: AttributeId) -> RoaringBitmap {
+        let mut found = self.served_only(self.links.sources(to, attribute));
+        if attribute == self.known.member
+            && let Some(primary) = self.primary_group(to)
+            && !self.is_default_group(primary)
+            && self.is_served(primary)
+        {
+            found.insert(primary.0);
+        }
+        found
+    }
+
+    fn served_only(&self, postings: Option<&Postings>) -> RoaringBitmap {
+        postings
+            .into_iter()
+            .flat_map(Postings::iter)
+            .filter(|id| self.is_served(*id))
+            .map(|id| id.0)
+            .collect()
+    }
+
+    /// The entry of a user's primary group, whether default or not.
+    pub fn primary_group(&self, user: EntryId) -> Option<EntryId> {
+        let entry = self.entry(user)?;
+        let rid = entry.attributes.number(self.known.primary_group_id)?;
+        let sid = Sid::from_bytes(entry.attributes.first(self.known.object_sid)?).ok()?;
+        self.by_sid(&sid.sibling(rid)?, entry.origin)
+    }
+
+    /// The entry with a SID from one source.
+    pub fn by_sid(&self, sid: &Sid, origin: OriginId) -> Option<EntryId> {
+        let octets = sid.to_bytes();
+        self.index
+            .equality(self.known.object_sid, &octets)?
+            .iter()
+            .find(|id| {
+                self.entry(*id).is_some_and(|entry| {
+                    entry.origin == origin
+                        && entry.attributes.first(self.known.object_sid) == Some(octets.as_slice())
+                })
+            })
+    }
+
+    /// Whether a group is one of those every account of a kind is in: Domain Users, Guests,
+    /// Computers, Controllers and Read-only Domain Controllers.
+    fn is_default_group(&self, group: EntryId) -> bool {
+        self.rid(group).is_none_or(|rid| matches!(rid, 513..=516 | 521))
+    }
+
+    fn rid(&self, id: EntryId) -> Option<u32> {
+        let entry = self.entry(id)?;
+        Sid::from_bytes(entry.attributes.first(self.known.object_sid)?).ok()?.rid()
+    }
+
+    /// The users whose primary group this is, served ones only.
+    fn primary_members(&self, group: EntryId) -> RoaringBitmap {
+        let Some(entry) = self.entry(group) else {
+            return RoaringBitmap::new();
+        };
+        if !matches!(entry.kind, Kind::Group { .. }) || self.is_default_group(group) {
+            return RoaringBitmap::new();
+        }
+        self.accounts_with_primary_group(group)
+            .filter(|id| self.is_served(*id))
+            .map(|id| id.0)
+            .collect()
+    }
+
+    /// The users whose primary group this is, default groups and users not served included.
+    pub(super) fn accounts_with_primary_group(
+        &self,
+        group: EntryId,
+    ) -> impl Iterator<Item = EntryId> + '_ {
+        let found = self.rid(group).and_then(|rid| {
+            let rule = self.schema.attribute_type(self.known.primary_group_id).equality?;
+            let text = rid.to_string();
+            let normalized = rule.normalize(&self.schema, text.as_bytes()).ok()?;
+            self.index.equality(self.known.primary_group_id, &normalized)
+        });
+        found
+            .into_iter()
+            .flat_map(Postings::iter)
+            .filter(move |user| self.primary_group(*user) == Some(group))
+    }
+
+    /// The members of a group and of the groups in it, whatever the nesting; loops end.
+    pub fn nested_members(&self, group: EntryId) -> RoaringBitmap {
+        self.closure(group, |id| self.members(id))
+    }
+
+    /// The groups an entry is in, directly or through other groups; loops end.
+    pub fn nested_groups_of(&self, member: EntryId) -> RoaringBitmap {
+        self.closure(member, |id| self.groups_of(id))
+    }
+
+    fn closure(&self, from: EntryId, step: impl Fn(EntryId) -> RoaringBitmap) -> RoaringBitmap {
+        let mut found = RoaringBitmap::new();
+        let mut open = vec![from];
+        while let Some(id) = open.pop() {
+            let fresh = step(id) - &found;
+            open.extend(fresh.iter().map(EntryId));
+            found |= fresh;
+        }
+        found
+    }
+
+    /// Whether a group's memberUid is made from its members here.
+    pub fn derives_member_uid(&self, entry: &ServedEntry) -> bool {
+        matches!(entry.kind, Kind::Group { posix: true })
+    }
+
+    /// The users whose names a group's memberUid lists.
+    pub fn member_uid_users(&self, group: EntryId) -> RoaringBitmap {
+        let Some(entry) = self.entry(group).filter(|entry| self.derives_member_uid(entry)) else {
+            return RoaringBitmap::new();
+        };
+        let members = if self.nests_member_uid(entry) {
+            self.nested_members(group)
+        } else {
+            self.members(group)
+        };
+        members
+            .iter()
+            .filter(|id| {
+                self.entry(EntryId(*id))
+                    .is_some_and(|entry| entry.kind == Kind::User && entry.attributes.has(self.known.uid))
+            })
+            .collect()
+    }
+
+    /// The groups whose memberUid lists this user.
+    pub fn member_uid_groups(&self, user: EntryId) -> RoaringBitmap {
+        let Some(entry) = self.entry(user).filter(|entry| entry.kind == Kind::User) else {
+            return RoaringBitmap::new();
+        };
+        let groups = if self.nests_member_uid(entry) {
+            self.nested_groups_of(user)
+        } else {
+            self.groups_of(user)
+        };
+        groups
+            .iter()
+            .filter(|id| {
+                self.entry(EntryId(*id)).is_some_and(|group| self.derives_member_uid(group))
+            })
+            .collect()
+    }
+
+    fn nests_member_uid(&self, entry: &ServedEntry) -> bool {
+        self.origin(entry.origin).is_some_and(|origin| origin.nested_member_uid)
+    }
+}
+
+/// The deepest tree that is walked.
+pub(super) const MAX_DEPTH: usize = 512;
+
+/// What became of a DN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolved {
+    /// The entry it names.
+    Found(EntryId),
+    /// There is none; `nearest` is the lowest entry above it that there is.
+    Missing {
+        /// For matchedDN.
+        nearest: Option<EntryId>,
+    },
+}

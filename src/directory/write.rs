@@ -1,0 +1,410 @@
+//! The one writer: from a change to records, to the next snapshot.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::{
+    build::{Builder, origin_of},
+    derived::LINK_ATTRIBUTES,
+    index::Index,
+    known::Known,
+    links::Links,
+    postings::PostingsMap,
+    record::{self, EntryLoader, Loaded, Records},
+    snapshot::{OriginView, Snapshot},
+    source::{SourceRecord, SourceSettings},
+};
+use crate::{
+    entry::{Entry, Origin},
+    mapping::{idmap::SliceTable, policy::MemberUid, sid::Sid},
+    schema::Schema,
+    store::{Batch, ChangeSeq, Store, StoreError},
+};
+
+/// The meta record with the slices of ids that were given out.
+const SLICES: &str = "idmap";
+/// The meta records with what is remembered of each source start so.
+const SOURCE: &str = "source/";
+
+/// What a change may do; nothing of it happens before the end.
+#[derive(Debug)]
+pub struct Transaction<'w> {
+    store: &'w dyn Store,
+    last: &'w Snapshot,
+    changes: Changes,
+}
+
+/// What a change wants.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    entries: BTreeMap<Uuid, Option<Entry>>,
+    /// The records of entries that were read, to tell what changes.
+    read: BTreeMap<Uuid, Records>,
+    sources: BTreeMap<String, SourceRecord>,
+}
+
+impl<'w> Transaction<'w> {
+    pub(super) fn new(writer: &'w Writer, last: &'w Snapshot) -> Self {
+        Self {
+            store: writer.store.as_ref(),
+            last,
+            changes: Changes::default(),
+        }
+    }
+
+    pub(super) fn into_changes(self) -> Changes {
+        self.changes
+    }
+
+    /// The version before this change.
+    pub fn snapshot(&self) -> &Snapshot {
+        self.last
+    }
+
+    /// The entry of an identity as this change sees it.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Store`] where it cannot be read. A damaged entry is none.
+    pub fn get(&mut self, uuid: Uuid) -> Result<Option<Entry>, DirectoryError> {
+        if let Some(pending) = self.changes.entries.get(&uuid) {
+            return Ok(pending.clone());
+        }
+        if self.last.id_of(uuid).and_then(|id| self.last.entry(id)).is_none() {
+            return Ok(None);
+        }
+        let records = read_records(self.store, uuid)?;
+        let pairs = records.iter().map(|(key, payload)| (key.as_slice(), payload.as_slice()));
+        let entry = match record::entry_from(pairs) {
+            Ok(entry) => Some(entry),
+            Err(error) => {
+                tracing::warn!(entry = %uuid, %error, "a stored entry cannot be read");
+                None
+            }
+        };
+        self.changes.read.insert(uuid, records);
+        Ok(entry)
+    }
+
+    /// Puts an entry in place of the one of its identity.
+    pub fn put(&mut self, entry: Entry) {
+        self.changes.entries.insert(entry.uuid, Some(entry));
+    }
+
+    /// Removes an entry; its links go with it, links to it stay with those that have them.
+    pub fn delete(&mut self, uuid: Uuid) {
+        self.changes.entries.insert(uuid, None);
+    }
+
+    /// Remembers something of a source, in the same commit as its entries.
+    pub fn put_source(&mut self, source: SourceRecord) {
+        self.changes.sources.insert(source.name.clone(), source);
+    }
+
+    /// How many entries this change touches.
+    pub fn len(&self) -> usize {
+        self.changes.entries.len()
+    }
+
+    /// Whether it touches none.
+    pub fn is_empty(&self) -> bool {
+        self.changes.entries.is_empty()
+    }
+}
+
+/// Owns the store and what is needed to make snapshots.
+#[derive(Debug)]
+pub(super) struct Writer {
+    store: Arc<dyn Store>,
+    sources: Vec<SourceSettings>,
+    slices: SliceTable,
+}
+
+impl Writer {
+    /// Reads everything once.
+    pub(super) fn load(
+        store: Arc<dyn Store>,
+        schema: Arc<Schema>,
+        sources: Vec<SourceSettings>,
+    ) -> Result<(Self, Snapshot, LoadSummary), DirectoryError> {
+        let empty = empty_snapshot(schema, &sources)?;
+        let mut summary = LoadSummary::default();
+        let slices = match store.get(&record::meta_key(SLICES))? {
+            Some(octets) => SliceTable::from_bytes(&octets)
+                .map_err(|error| DirectoryError::Slices(error.to_string()))?,
+            None => SliceTable::default(),
+        };
+        let mut builder = Builder::new(&empty, slices, &sources, ChangeSeq(0));
+        let mut loader = EntryLoader::default();
+        let mut groups = Vec::new();
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        let seq = store.last_seq();
+        let mut take = |loaded: Loaded<'_>| match loaded {
+            Loaded::Body(entry) => {
+                if let Origin::Source(name) = &entry.origin
+                    && !names.contains(name)
+                {
+                    names.insert(name.clone());
+                }
+                builder.put_body(&entry, last_change(&entry).unwrap_or(seq));
+                if entry.attribute("groupType").is_some() && entry.attribute("gidNumber").is_some() {
+                    groups.push(entry.uuid);
+                }
+            }
+            Loaded::Targets { uuid, attribute, targets } => {
+                for target in targets {
+                    builder.put_link(uuid, attribute, target);
+                }
+            }
+            Loaded::Meta { name, payload } => {
+                if let Some(source) = name.strip_prefix(SOURCE) {
+                    match serde_json::from_slice::<SourceRecord>(payload) {
+                        Ok(record) => {
+                            builder.next.sources.insert(source.to_owned(), Arc::new(record));
+                        }
+                        Err(error) => summary.problems.push(format!("source {source}: {error}")),
+                    }
+                }
+            }
+            Loaded::Rejected { uuid, reason } => {
+                builder.delete(uuid);
+                summary.problems.push(format!("entry {uuid}: {reason}"));
+            }
+        };
+        let report = store.load(&mut |key, payload| loader.visit(key, payload, &mut take))?;
+        for damaged in &report.corrupt {
+            loader.visit_damaged(damaged, &mut take);
+        }
+        loader.finish(&mut take);
+        if report.missing() > 0 {
+            summary.problems.push(format!(
+                "{} of {} records are missing",
+                report.missing(),
+                report.expected_records.unwrap_or_default()
+            ));
+        }
+        if !report.is_sound() && summary.problems.is_empty() {
+            summary.problems.push("the store is older than its last commit".to_owned());
+        }
+        let writer = Self {
+            store,
+            slices: SliceTable::default(),
+            sources: sources.clone(),
+        };
+        // A user's gid follows that of his primary group, which may have come after him.
+        let mut dependents = BTreeSet::new();
+        for group in groups {
+            dependents.extend(builder.dependents(group));
+        }
+        for uuid in dependents {
+            if let Some(entry) = writer.read_entry(uuid)? {
+                builder.put_body(&entry, last_change(&entry).unwrap_or(seq));
+            }
+        }
+        builder.next.seq = seq;
+        builder.structure_changed = true;
+        if !summary.problems.is_empty() {
+            // What was lost cannot be told, so that every source compares everything.
+            forget_progress(&mut builder.next);
+        }
+        let (snapshot, slices) = builder.finish();
+        summary.entries = snapshot.stored();
+        summary.unknown_sources = names
+            .into_iter()
+            .filter(|name| sources.iter().all(|source| source.name != *name))
+            .collect();
+        let writer = Self { slices, ..writer };
+        Ok((writer, snapshot, summary))
+    }
+
+    /// Commits a change and makes the snapshot that shows it; `None` where nothing changes.
+    pub(super) fn commit(
+        &mut self,
+        last: &Snapshot,
+        changes: Changes,
+    ) -> Result<Option<Snapshot>, DirectoryError> {
+        let Changes { mut entries, mut read, sources } = changes;
+        if entries.is_empty() && sources.is_empty() {
+            return Ok(None);
+        }
+        let seq = ChangeSeq(self.store.last_seq().0 + 1);
+        let mut builder = Builder::new(last, self.slices.clone(), &self.sources, seq);
+        for source in sources.values() {
+            let sid = source.domain_sid.as_ref().and_then(|sid| sid.parse::<Sid>().ok());
+            if let Some(sid) = sid {
+                builder.slices.add_domain(&sid);
+            }
+        }
+        stamp(&mut entries, seq);
+        // Groups first, since their gids are needed by users; containers do not matter.
+        let is_group = |entry: &Entry| entry.attribute("groupType").is_some();
+        let mut dependents = BTreeSet::new();
+        let (groups, others): (Vec<&Entry>, Vec<&Entry>) =
+            entries.values().flatten().partition(|entry| is_group(entry));
+        for entry in groups {
+            let before = builder.gid_of(entry.uuid);
+            builder.put(entry);
+            if builder.gid_of(entry.uuid) != before {
+                dependents.extend(builder.dependents(entry.uuid));
+            }
+        }
+        for entry in others {
+            builder.put(entry);
+        }
+        for (uuid, _) in entries.iter().filter(|(_, entry)| entry.is_none()) {
+            dependents.extend(builder.dependents(*uuid));
+            builder.delete(*uuid);
+        }
+        for uuid in dependents {
+            if entries.get(&uuid).is_some() {
+                continue;
+            }
+            if let Some(entry) = self.read_entry(uuid)? {
+                builder.put_body(&entry, seq);
+            }
+        }
+        let mut batch = Batch::default();
+        for (uuid, entry) in &entries {
+            let old = match read.remove(uuid) {
+                Some(records) => records,
+                None if last.id_of(*uuid).and_then(|id| last.entry(id)).is_some() => {
+                    read_records(self.store.as_ref(), *uuid)?
+                }
+                None => Records::new(),
+            };
+            let new = entry.as_ref().map(record::records_of).unwrap_or_default();
+            batch.operations.append(&mut record::diff(&old, &new).operations);
+        }
+        for (name, source) in sources {
+            let payload = serde_json::to_vec(&source).map_err(DirectoryError::Source)?;
+            let key = record::meta_key(&format!("{SOURCE}{name}"));
+            batch.operations.insert(key, Some(payload));
+            builder.next.sources.insert(name, Arc::new(source));
+        }
+        let (next, mut slices) = builder.finish();
+        if slices.take_changed() {
+            let key = record::meta_key(SLICES);
+            batch.operations.insert(key, Some(slices.to_bytes()));
+        }
+        self.store.commit(batch)?;
+        self.slices = slices;
+        Ok(Some(next))
+    }
+
+    fn read_entry(&self, uuid: Uuid) -> Result<Option<Entry>, DirectoryError> {
+        let records = read_records(self.store.as_ref(), uuid)?;
+        let pairs = records.iter().map(|(key, payload)| (key.as_slice(), payload.as_slice()));
+        Ok(record::entry_from(pairs).ok())
+    }
+}
+
+/// The operational attribute that keeps the commit an entry was changed by.
+const CHANGED: &str = "uSNChanged";
+
+fn stamp(entries: &mut BTreeMap<Uuid, Option<Entry>>, seq: ChangeSeq) {
+    for entry in entries.values_mut().flatten() {
+        entry.set(CHANGED, vec![seq.0.to_string().into_bytes()]);
+    }
+}
+
+fn last_change(entry: &Entry) -> Option<ChangeSeq> {
+    entry.first_str(CHANGED)?.parse().ok().map(ChangeSeq)
+}
+
+fn read_records(store: &dyn Store, uuid: Uuid) -> Result<Records, DirectoryError> {
+    let mut records = Records::new();
+    for prefix in record::entry_prefixes(uuid) {
+        let damaged = store.scan(&prefix, &mut |key, payload| {
+            records.insert(key.to_vec(), payload.to_vec());
+        })?;
+        for record in damaged {
+            tracing::warn!(entry = %uuid, error = %record, "a stored record is damaged");
+            // Present, so that the next commit writes it anew or removes it.
+            records.insert(record.key, Vec::new());
+        }
+    }
+    Ok(records)
+}
+
+fn forget_progress(snapshot: &mut Snapshot) {
+    let forgotten: Vec<SourceRecord> = snapshot
+        .sources
+        .values()
+        .map(|source| SourceRecord { progress: None, ..SourceRecord::clone(source) })
+        .collect();
+    for source in forgotten {
+        snapshot.sources.insert(source.name.clone(), Arc::new(source));
+    }
+}
+
+fn empty_snapshot(schema: Arc<Schema>, sources: &[SourceSettings]) -> Result<Snapshot, DirectoryError> {
+    let known = Known::new(&schema).map_err(DirectoryError::Schema)?;
+    if let Some(missing) = LINK_ATTRIBUTES.iter().find(|name| schema.attribute(name.as_bytes()).is_none()) {
+        return Err(DirectoryError::Schema(missing));
+    }
+    let local = OriginView { origin: Origin::Local, nested_member_uid: false };
+    let origins = std::iter::once(local).chain(sources.iter().map(|source| OriginView {
+        origin: Origin::Source(source.name.clone()),
+        nested_member_uid: source.posix.member_uid == MemberUid::Nested,
+    }));
+    Ok(Snapshot {
+        seq: ChangeSeq(0),
+        known,
+        origins: origins.collect(),
+        sources: imbl::OrdMap::new(),
+        entries: imbl::GenericVector::new(),
+        ids: imbl::GenericHashMap::default(),
+        children: PostingsMap::default(),
+        names: PostingsMap::default(),
+        tops: imbl::Vector::new(),
+        served_below: imbl::GenericHashMap::default(),
+        links: Links::default(),
+        index: Index::new(&schema),
+        count: 0,
+        hasher: foldhash::fast::RandomState::default(),
+        schema,
+    })
+}
+
+/// What [`super::Directory::open`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadSummary {
+    /// Entries loaded, served or not.
+    pub entries: usize,
+    /// What was damaged or missing; each names the entry.
+    pub problems: Vec<String>,
+    /// Sources that entries came from and that are not configured any more.
+    pub unknown_sources: Vec<String>,
+}
+
+/// Why the directory could not be read or changed.
+#[derive(Debug, Error)]
+pub enum DirectoryError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The schema lacks a definition the code relies on.
+    #[error("the schema does not define {0}")]
+    Schema(&'static str),
+    /// The table of id ranges is damaged. Going on would give people new ids.
+    #[error("the table of id ranges is damaged ({0}): restore the data directory from a backup")]
+    Slices(String),
+    /// What is remembered of a source has no text form.
+    #[error("cannot store the state of a source: {0}")]
+    Source(serde_json::Error),
+}
+
+/// Why a change did not happen.
+#[derive(Debug, Error)]
+pub enum WriteError<E> {
+    /// The change itself decided so.
+    #[error("{0}")]
+    Refused(E),
+    /// The directory failed.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+}
