@@ -1,1 +1,0 @@
-//! LDIF content records (RFC 2849).
