@@ -1,1 +1,3 @@
 //! Proof of identity (RFC 4513).
+
+pub mod password;
