@@ -186,7 +186,7 @@ pub fn verify_nothing(password: &[u8], memory: &mut Argon2Memory) {
 /// The memory argon2 works in, kept from one password to the next.
 ///
 /// Fresh memory costs more time in page faults than argon2 itself needs.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Argon2Memory {
     blocks: Vec<Block>,
     allocations: u64,
@@ -218,6 +218,16 @@ impl Argon2Memory {
             self.allocations += 1;
         }
         self.blocks.get_mut(..count).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Argon2Memory {
+    /// What was computed from passwords stays out of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Argon2Memory")
+            .field("blocks", &self.blocks.len())
+            .field("allocations", &self.allocations)
+            .finish()
     }
 }
 

@@ -114,7 +114,7 @@ impl<R: BufRead> LdifReader<R> {
                         found: name.to_owned(),
                     });
                 }
-                let value = value.decode("dn", self.file_urls, self.max_record_bytes)?;
+                let value = value.decode("dn", false, 0)?;
                 return match String::from_utf8(value) {
                     Ok(dn) => Ok(Some(dn)),
                     Err(_) => Err(LdifErrorKind::NotText {
@@ -164,7 +164,12 @@ impl<R: BufRead> LdifReader<R> {
             let value = value.decode(name, self.file_urls, rest)?;
             if from_file {
                 // Text and base64 were counted with their line.
-                self.record_bytes += value.len();
+                self.record_bytes = self.record_bytes.saturating_add(value.len());
+                if self.record_bytes > self.max_record_bytes {
+                    return Err(LdifErrorKind::TooLong {
+                        limit: self.max_record_bytes,
+                    });
+                }
             }
             let same =
                 |attribute: &&mut Attribute| attribute.description.eq_ignore_ascii_case(name);
@@ -303,7 +308,8 @@ fn split(line: &[u8]) -> Result<(&str, Written<'_>), LdifErrorKind> {
 }
 
 impl Written<'_> {
-    /// The value as octets; a file's content may take `max_bytes`.
+    /// The value as octets; of a file one byte more than `max_bytes` at most, which shows that it is
+    /// too long.
     fn decode(
         self,
         description: &str,
@@ -345,9 +351,6 @@ fn read_file(description: &str, url: &[u8], max_bytes: usize) -> Result<Vec<u8>,
             url: shown(),
             source,
         })?;
-    if value.len() > max_bytes {
-        return Err(LdifErrorKind::TooLong { limit: max_bytes });
-    }
     Ok(value)
 }
 
