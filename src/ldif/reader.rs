@@ -222,9 +222,9 @@ impl<R: BufRead> LdifReader<R> {
             limit: self.max_record_bytes,
         };
         // One more than allowed is read, so that too long shows without reading it all.
-        let rest = self.max_record_bytes.saturating_sub(self.record_bytes) as u64 + 1;
+        let rest = self.max_record_bytes.saturating_sub(self.record_bytes);
         let read = (&mut self.input)
-            .take(rest)
+            .take((rest as u64).saturating_add(1))
             .read_until(b'\n', &mut self.line)?;
         self.record_bytes += read;
         if self.record_bytes > self.max_record_bytes {
@@ -345,7 +345,10 @@ fn read_file(description: &str, url: &[u8], max_bytes: usize) -> Result<Vec<u8>,
     })?;
     let mut value = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(max_bytes as u64 + 1).read_to_end(&mut value))
+        .and_then(|file| {
+            file.take((max_bytes as u64).saturating_add(1))
+                .read_to_end(&mut value)
+        })
         .map_err(|source| LdifErrorKind::File {
             description: description(),
             url: shown(),
