@@ -104,11 +104,7 @@ impl<'s> Builder<'s> {
     /// Puts an entry without its links.
     pub(super) fn put_body(&mut self, entry: &Entry, changed: ChangeSeq) {
         let id = self.intern(entry.uuid);
-        let (origin, kind, mut attributes) = self.served_form(entry);
-        attributes.push(Attribute {
-            description: "uSNChanged".to_owned(),
-            values: vec![changed.0.to_string().into_bytes()],
-        });
+        let (origin, kind, attributes) = self.served_form(entry);
         let parent = entry.parent.map(|parent| self.intern(parent));
         let served = ServedEntry {
             uuid: entry.uuid,
@@ -191,8 +187,13 @@ impl<'s> Builder<'s> {
                 .enumerate()
                 .find(|(_, source)| source.name == *name),
         };
-        let Some((position, source)) = found else {
-            return (OriginId::LOCAL, Kind::Local, self.local_form(entry));
+        let (position, source) = match found {
+            Some(found) => found,
+            None if entry.origin == Origin::Local => {
+                return (OriginId::LOCAL, Kind::Local, self.local_form(entry));
+            }
+            // A source that is not configured any more: kept, but not served.
+            None => return (OriginId::FORMER, Kind::Container, Vec::new()),
         };
         let origin = origin_of(position);
         let kind = match derive::classify(entry) {

@@ -198,103 +198,131 @@ pub(crate) fn entry_from<'r>(
     }
 }
 
-/// Makes entries of all records of a store as they come by, in key order.
-#[derive(Debug, Default)]
-pub(crate) struct EntryLoader {
-    /// In the order of their uuids, as the keys of their bodies are.
-    entries: Vec<Entry>,
-    body: Option<Body>,
-    meta: BTreeMap<String, Vec<u8>>,
-    problems: Vec<String>,
-    rejected: BTreeMap<Uuid, RecordError>,
+/// What the records of a store say, piece by piece.
+#[derive(Debug)]
+pub(super) enum Loaded<'r> {
+    /// An entry whose links have no targets yet.
+    Body(Entry),
+    /// Some targets of a link of an entry whose body came before.
+    Targets {
+        /// The entry.
+        uuid: Uuid,
+        /// The link's name.
+        attribute: &'r str,
+        /// Where it points.
+        targets: Vec<Uuid>,
+    },
+    /// A value that belongs to no entry.
+    Meta {
+        /// Its name.
+        name: &'r str,
+        /// What it is.
+        payload: &'r [u8],
+    },
+    /// An entry that cannot be believed; its body may have come before.
+    Rejected {
+        /// The entry.
+        uuid: Uuid,
+        /// What is wrong with it.
+        reason: RecordError,
+    },
+    /// A record that belongs to no entry and makes no sense.
+    Problem(String),
 }
 
-impl EntryLoader {
-    /// A loader that has seen nothing.
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
+/// Takes all records of a store as they come by, in key order, and keeps none of them.
+#[derive(Debug, Default)]
+pub(super) struct EntryLoader {
+    /// The entries whose bodies came; ascending, as the keys of their bodies are.
+    entries: Vec<Uuid>,
+    body: Option<Body>,
+    rejected: BTreeSet<Uuid>,
+}
 
+/// What is called with each piece.
+pub(super) type Take<'t> = &'t mut dyn FnMut(Loaded<'_>);
+
+impl EntryLoader {
     /// Takes one sound record.
-    pub(crate) fn visit(&mut self, key: &[u8], payload: &[u8]) {
+    pub(super) fn visit(&mut self, key: &[u8], payload: &[u8], take: Take<'_>) {
         match Key::parse(key) {
-            Ok(Key::Body { uuid, part }) => self.visit_body(uuid, part, payload),
+            Ok(Key::Body { uuid, part }) => self.visit_body(uuid, part, payload, take),
             Ok(Key::Links {
                 uuid,
                 attribute,
                 first,
-            }) => self.visit_links(uuid, attribute, first, payload),
-            Ok(Key::Meta(name)) => {
-                self.meta.insert(name.to_owned(), payload.to_vec());
-            }
-            Err(error) => self.problems.push(error.to_string()),
+            }) => self.visit_links(uuid, attribute, first, payload, take),
+            Ok(Key::Meta(name)) => take(Loaded::Meta { name, payload }),
+            Err(error) => take(Loaded::Problem(error.to_string())),
         }
     }
 
-    /// Takes note of a damaged record: the entry it belongs to is dropped.
-    ///
-    /// May be called before or after the sound records.
-    pub(crate) fn visit_damaged(&mut self, record: &CorruptRecord) {
+    /// Takes note of a damaged record: the entry it belongs to is rejected.
+    pub(super) fn visit_damaged(&mut self, record: &CorruptRecord, take: Take<'_>) {
         let reason = record.to_string();
         match key_uuid(&record.key) {
-            Some(uuid) => self.reject(uuid, RecordError::Damaged { reason }),
-            None => self.problems.push(reason),
+            Some(uuid) => self.reject(uuid, RecordError::Damaged { reason }, take),
+            None => take(Loaded::Problem(reason)),
         }
     }
 
-    /// The entries in the order of their uuids, the values that belong to none, and what was wrong.
-    ///
-    /// Each problem of an entry names its uuid and means that the entry is not among the others.
-    pub(crate) fn finish(mut self) -> (Vec<Entry>, BTreeMap<String, Vec<u8>>, Vec<String>) {
-        self.leave_body();
-        if !self.rejected.is_empty() {
-            self.entries
-                .retain(|entry| !self.rejected.contains_key(&entry.uuid));
-        }
-        let rejections = self.rejected.iter();
-        self.problems
-            .extend(rejections.map(|(uuid, reason)| format!("entry {uuid}: {reason}")));
-        (self.entries, self.meta, self.problems)
+    /// No more records will come.
+    pub(super) fn finish(mut self, take: Take<'_>) {
+        self.leave_body(take);
     }
 
-    fn visit_body(&mut self, uuid: Uuid, part: u32, payload: &[u8]) {
+    fn visit_body(&mut self, uuid: Uuid, part: u32, payload: &[u8], take: Take<'_>) {
         if self.body.as_ref().is_none_or(|body| body.uuid != uuid) {
-            self.leave_body();
+            self.leave_body(take);
             self.body = Some(Body::new(uuid));
         }
         match self.body.as_mut().map(|body| body.take(part, payload)) {
-            Some(Ok(Some(entry))) => self.entries.push(entry),
-            Some(Ok(None)) | None => {}
-            Some(Err(error)) => self.reject(uuid, error),
+            Some(Ok(Some(entry))) if !self.rejected.contains(&uuid) => {
+                self.entries.push(uuid);
+                take(Loaded::Body(entry));
+            }
+            Some(Ok(_)) | None => {}
+            Some(Err(error)) => self.reject(uuid, error, take),
         }
     }
 
     /// No more parts of the present body will come.
-    fn leave_body(&mut self) {
+    fn leave_body(&mut self, take: Take<'_>) {
         if let Some(body) = self.body.take()
             && !body.is_complete()
         {
-            self.reject(body.uuid, body.incomplete());
+            self.reject(body.uuid, body.incomplete(), take);
         }
     }
 
-    fn visit_links(&mut self, uuid: Uuid, attribute: &str, first: Uuid, payload: &[u8]) {
-        self.leave_body();
-        let added = match self.entries.binary_search_by_key(&uuid, |entry| entry.uuid) {
-            Ok(position) => match self.entries.get_mut(position) {
-                Some(entry) => add_targets(entry, attribute, first, payload),
-                None => Err(RecordError::NoBody),
-            },
-            Err(_) => Err(RecordError::NoBody),
-        };
-        if let Err(error) = added {
-            self.reject(uuid, error);
+    fn visit_links(
+        &mut self,
+        uuid: Uuid,
+        attribute: &str,
+        first: Uuid,
+        payload: &[u8],
+        take: Take<'_>,
+    ) {
+        self.leave_body(take);
+        if self.entries.binary_search(&uuid).is_err() {
+            self.reject(uuid, RecordError::NoBody, take);
+            return;
+        }
+        match decode_targets(attribute, first, payload) {
+            Ok(targets) => take(Loaded::Targets {
+                uuid,
+                attribute,
+                targets,
+            }),
+            Err(error) => self.reject(uuid, error, take),
         }
     }
 
-    /// The first reason is kept: later ones often follow from it.
-    fn reject(&mut self, uuid: Uuid, reason: RecordError) {
-        self.rejected.entry(uuid).or_insert(reason);
+    /// The first reason is told: later ones often follow from it.
+    fn reject(&mut self, uuid: Uuid, reason: RecordError, take: Take<'_>) {
+        if self.rejected.insert(uuid) {
+            take(Loaded::Rejected { uuid, reason });
+        }
     }
 }
 
@@ -632,32 +660,39 @@ fn link_records(uuid: Uuid, attribute: &str, targets: &[Uuid], records: &mut Rec
     }
 }
 
+fn decode_targets(
+    attribute: &str,
+    first: Uuid,
+    payload: &[u8],
+) -> Result<Vec<Uuid>, RecordError> {
+    let chunk = || RecordError::LinkChunk {
+        attribute: attribute.to_owned(),
+    };
+    let rest = match payload.split_first() {
+        Some((&FORMAT, rest)) => rest,
+        Some((&found, _)) => return Err(RecordError::Format { found }),
+        None => return Err(chunk()),
+    };
+    let (targets, []) = rest.as_chunks::<16>() else {
+        return Err(chunk());
+    };
+    if targets.first() != Some(first.as_bytes()) {
+        return Err(chunk());
+    }
+    Ok(targets.iter().copied().map(Uuid::from_bytes).collect())
+}
+
 fn add_targets(
     entry: &mut Entry,
     attribute: &str,
     first: Uuid,
     payload: &[u8],
 ) -> Result<(), RecordError> {
-    let targets = match payload.split_first_chunk() {
-        Some((&[FORMAT], rest)) => rest.as_chunks::<16>(),
-        Some((&[found], _)) => return Err(RecordError::Format { found }),
-        None => (Default::default(), Default::default()),
-    };
-    let (targets, []) = targets else {
-        return Err(RecordError::LinkChunk {
-            attribute: attribute.to_owned(),
-        });
-    };
-    if targets.first() != Some(first.as_bytes()) {
-        return Err(RecordError::LinkChunk {
-            attribute: attribute.to_owned(),
-        });
-    }
+    let targets = decode_targets(attribute, first, payload)?;
     let mut links = entry.links.iter_mut();
     match links.find(|link| link.attribute == attribute) {
         Some(link) => {
-            link.targets
-                .extend(targets.iter().copied().map(Uuid::from_bytes));
+            link.targets.extend(targets);
             Ok(())
         }
         None => Err(RecordError::UnknownLink {

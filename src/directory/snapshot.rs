@@ -58,6 +58,8 @@ pub struct OriginId(pub u16);
 impl OriginId {
     /// Entries made here.
     pub const LOCAL: Self = Self(0);
+    /// Entries of a source that is not configured any more.
+    pub const FORMER: Self = Self(u16::MAX);
 }
 
 /// What an entry is to the rules of serving.

@@ -23,7 +23,7 @@ use crate::{
     entry::{Entry, Origin},
     mapping::{idmap::SliceTable, policy::MemberUid, sid::Sid},
     schema::Schema,
-    store::{Batch, ChangeSeq, Store, StoreError},
+    store::{Batch, ChangeSeq, LoadReport, Store, StoreError},
 };
 
 /// The meta record with the slices of ids that were given out.
@@ -132,84 +132,39 @@ impl Writer {
         sources: Vec<SourceSettings>,
     ) -> Result<(Self, Snapshot, LoadSummary), DirectoryError> {
         let empty = empty_snapshot(schema, &sources)?;
-        let mut summary = LoadSummary::default();
+        let summary = LoadSummary::default();
         let slices = match store.get(&record::meta_key(SLICES))? {
             Some(octets) => SliceTable::from_bytes(&octets)
                 .map_err(|error| DirectoryError::Slices(error.to_string()))?,
             None => SliceTable::default(),
         };
-        let mut builder = Builder::new(&empty, slices, &sources, ChangeSeq(0));
-        let mut loader = EntryLoader::default();
-        let mut groups = Vec::new();
-        let mut names: BTreeSet<String> = BTreeSet::new();
         let seq = store.last_seq();
-        let mut take = |loaded: Loaded<'_>| match loaded {
-            Loaded::Body(entry) => {
-                if let Origin::Source(name) = &entry.origin
-                    && !names.contains(name)
-                {
-                    names.insert(name.clone());
-                }
-                builder.put_body(&entry, last_change(&entry).unwrap_or(seq));
-                if entry.attribute("groupType").is_some() && entry.attribute("gidNumber").is_some() {
-                    groups.push(entry.uuid);
-                }
-            }
-            Loaded::Targets { uuid, attribute, targets } => {
-                for target in targets {
-                    builder.put_link(uuid, attribute, target);
-                }
-            }
-            Loaded::Meta { name, payload } => {
-                if let Some(source) = name.strip_prefix(SOURCE) {
-                    match serde_json::from_slice::<SourceRecord>(payload) {
-                        Ok(record) => {
-                            builder.next.sources.insert(source.to_owned(), Arc::new(record));
-                        }
-                        Err(error) => summary.problems.push(format!("source {source}: {error}")),
-                    }
-                }
-            }
-            Loaded::Rejected { uuid, reason } => {
-                builder.delete(uuid);
-                summary.problems.push(format!("entry {uuid}: {reason}"));
-            }
+        let mut load = Load {
+            builder: Builder::new(&empty, slices, &sources, seq),
+            groups: Vec::new(),
+            names: BTreeSet::new(),
+            summary,
         };
-        let report = store.load(&mut |key, payload| loader.visit(key, payload, &mut take))?;
+        let mut loader = EntryLoader::default();
+        let report = store.load(&mut |key, payload| {
+            loader.visit(key, payload, &mut |loaded| load.take(loaded));
+        })?;
         for damaged in &report.corrupt {
-            loader.visit_damaged(damaged, &mut take);
+            loader.visit_damaged(damaged, &mut |loaded| load.take(loaded));
         }
-        loader.finish(&mut take);
-        if report.missing() > 0 {
-            summary.problems.push(format!(
-                "{} of {} records are missing",
-                report.missing(),
-                report.expected_records.unwrap_or_default()
-            ));
-        }
-        if !report.is_sound() && summary.problems.is_empty() {
-            summary.problems.push("the store is older than its last commit".to_owned());
-        }
-        let writer = Self {
-            store,
-            slices: SliceTable::default(),
-            sources: sources.clone(),
-        };
+        loader.finish(&mut |loaded| load.take(loaded));
+        load.judge(&report);
+        let Load { mut builder, groups, names, mut summary } = load;
         // A user's gid follows that of his primary group, which may have come after him.
-        let mut dependents = BTreeSet::new();
-        for group in groups {
-            dependents.extend(builder.dependents(group));
-        }
+        let dependents: BTreeSet<Uuid> =
+            groups.into_iter().flat_map(|group| builder.dependents(group)).collect();
         for uuid in dependents {
-            if let Some(entry) = writer.read_entry(uuid)? {
+            if let Some(entry) = read_entry(store.as_ref(), uuid)? {
                 builder.put_body(&entry, last_change(&entry).unwrap_or(seq));
             }
         }
-        builder.next.seq = seq;
-        builder.structure_changed = true;
         if !summary.problems.is_empty() {
-            // What was lost cannot be told, so that every source compares everything.
-            forget_progress(&mut builder.next);
+            forget_progress(store.as_ref(), &mut builder.next)?;
         }
         let (snapshot, slices) = builder.finish();
         summary.entries = snapshot.stored();
@@ -217,7 +172,7 @@ impl Writer {
             .into_iter()
             .filter(|name| sources.iter().all(|source| source.name != *name))
             .collect();
-        let writer = Self { slices, ..writer };
+        let writer = Self { store, slices, sources: sources.clone() };
         Ok((writer, snapshot, summary))
     }
 
@@ -241,7 +196,6 @@ impl Writer {
         }
         stamp(&mut entries, seq);
         // Groups first, since their gids are needed by users; containers do not matter.
-        let is_group = |entry: &Entry| entry.attribute("groupType").is_some();
         let mut dependents = BTreeSet::new();
         let (groups, others): (Vec<&Entry>, Vec<&Entry>) =
             entries.values().flatten().partition(|entry| is_group(entry));
@@ -263,8 +217,8 @@ impl Writer {
             if entries.get(&uuid).is_some() {
                 continue;
             }
-            if let Some(entry) = self.read_entry(uuid)? {
-                builder.put_body(&entry, seq);
+            if let Some(entry) = read_entry(self.store.as_ref(), uuid)? {
+                builder.put_body(&entry, last_change(&entry).unwrap_or(seq));
             }
         }
         let mut batch = Batch::default();
@@ -280,8 +234,7 @@ impl Writer {
             batch.operations.append(&mut record::diff(&old, &new).operations);
         }
         for (name, source) in sources {
-            let payload = serde_json::to_vec(&source).map_err(DirectoryError::Source)?;
-            let key = record::meta_key(&format!("{SOURCE}{name}"));
+            let (key, payload) = source_record(&source)?;
             batch.operations.insert(key, Some(payload));
             builder.next.sources.insert(name, Arc::new(source));
         }
@@ -294,11 +247,69 @@ impl Writer {
         self.slices = slices;
         Ok(Some(next))
     }
+}
 
-    fn read_entry(&self, uuid: Uuid) -> Result<Option<Entry>, DirectoryError> {
-        let records = read_records(self.store.as_ref(), uuid)?;
-        let pairs = records.iter().map(|(key, payload)| (key.as_slice(), payload.as_slice()));
-        Ok(record::entry_from(pairs).ok())
+/// The state of a load while records come by.
+struct Load<'s> {
+    builder: Builder<'s>,
+    /// Groups with a gid of their own, on which the gids of users may depend.
+    groups: Vec<Uuid>,
+    /// The sources that entries came from.
+    names: BTreeSet<String>,
+    summary: LoadSummary,
+}
+
+impl Load<'_> {
+    fn take(&mut self, loaded: Loaded<'_>) {
+        match loaded {
+            Loaded::Body(entry) => {
+                if let Origin::Source(name) = &entry.origin
+                    && !self.names.contains(name)
+                {
+                    self.names.insert(name.clone());
+                }
+                self.builder.put_body(&entry, last_change(&entry).unwrap_or_default());
+                if is_group(&entry) && entry.attribute("gidNumber").is_some() {
+                    self.groups.push(entry.uuid);
+                }
+            }
+            Loaded::Targets { uuid, attribute, targets } => {
+                for target in targets {
+                    self.builder.put_link(uuid, attribute, target);
+                }
+            }
+            Loaded::Meta { name, payload } => {
+                let Some(source) = name.strip_prefix(SOURCE) else {
+                    return;
+                };
+                match serde_json::from_slice::<SourceRecord>(payload) {
+                    Ok(record) => {
+                        self.builder.next.sources.insert(source.to_owned(), Arc::new(record));
+                    }
+                    Err(error) => self.summary.problems.push(format!("source {source}: {error}")),
+                }
+            }
+            Loaded::Rejected { uuid, reason } => {
+                self.builder.delete(uuid);
+                self.summary.problems.push(format!("entry {uuid}: {reason}"));
+            }
+            Loaded::Problem(problem) => self.summary.problems.push(problem),
+        }
+    }
+
+    /// Adds what the store itself found wrong.
+    fn judge(&mut self, report: &LoadReport) {
+        let problems = &mut self.summary.problems;
+        if report.missing() > 0 {
+            problems.push(format!(
+                "{} of {} records are missing",
+                report.missing(),
+                report.expected_records.unwrap_or_default()
+            ));
+        }
+        if !report.is_sound() && report.expected_records.is_some() && problems.is_empty() {
+            problems.push("parts of the store are older than its last commit".to_owned());
+        }
     }
 }
 
@@ -330,15 +341,38 @@ fn read_records(store: &dyn Store, uuid: Uuid) -> Result<Records, DirectoryError
     Ok(records)
 }
 
-fn forget_progress(snapshot: &mut Snapshot) {
+/// Makes every source compare everything, since nobody can tell what was lost.
+///
+/// Committed at once: from the next commit on the store counts from what it has now.
+fn forget_progress(store: &dyn Store, snapshot: &mut Snapshot) -> Result<(), DirectoryError> {
     let forgotten: Vec<SourceRecord> = snapshot
         .sources
         .values()
         .map(|source| SourceRecord { progress: None, ..SourceRecord::clone(source) })
         .collect();
+    let mut batch = Batch::default();
     for source in forgotten {
+        let (key, payload) = source_record(&source)?;
+        batch.operations.insert(key, Some(payload));
         snapshot.sources.insert(source.name.clone(), Arc::new(source));
     }
+    store.commit(batch)?;
+    Ok(())
+}
+
+fn source_record(source: &SourceRecord) -> Result<(Vec<u8>, Vec<u8>), DirectoryError> {
+    let payload = serde_json::to_vec(source).map_err(DirectoryError::Source)?;
+    Ok((record::meta_key(&format!("{SOURCE}{}", source.name)), payload))
+}
+
+fn read_entry(store: &dyn Store, uuid: Uuid) -> Result<Option<Entry>, DirectoryError> {
+    let records = read_records(store, uuid)?;
+    let pairs = records.iter().map(|(key, payload)| (key.as_slice(), payload.as_slice()));
+    Ok(record::entry_from(pairs).ok())
+}
+
+fn is_group(entry: &Entry) -> bool {
+    entry.attribute("groupType").is_some()
 }
 
 fn empty_snapshot(schema: Arc<Schema>, sources: &[SourceSettings]) -> Result<Snapshot, DirectoryError> {

@@ -56,13 +56,42 @@ fn read_back(records: &Records) -> Result<Entry, RecordError> {
     )
 }
 
-fn load(records: &Records) -> (Vec<Entry>, Vec<String>) {
-    let mut loader = EntryLoader::new();
-    for (key, payload) in records {
-        loader.visit(key, payload);
+/// Everything a loader hands out, put together.
+#[derive(Default)]
+struct Collected {
+    entries: Vec<Entry>,
+    meta: BTreeMap<String, Vec<u8>>,
+    problems: Vec<String>,
+}
+
+impl Collected {
+    fn take(&mut self, loaded: Loaded<'_>) {
+        match loaded {
+            Loaded::Body(entry) => self.entries.push(entry),
+            Loaded::Targets { uuid, attribute, targets } => {
+                let entry = self.entries.iter_mut().find(|entry| entry.uuid == uuid).unwrap();
+                entry.link_mut(attribute).extend(targets);
+            }
+            Loaded::Meta { name, payload } => {
+                self.meta.insert(name.to_owned(), payload.to_vec());
+            }
+            Loaded::Rejected { uuid, reason } => {
+                self.entries.retain(|entry| entry.uuid != uuid);
+                self.problems.push(format!("entry {uuid}: {reason}"));
+            }
+            Loaded::Problem(problem) => self.problems.push(problem),
+        }
     }
-    let (entries, _, problems) = loader.finish();
-    (entries, problems)
+}
+
+fn load(records: &Records) -> (Vec<Entry>, Vec<String>) {
+    let mut loader = EntryLoader::default();
+    let mut collected = Collected::default();
+    for (key, payload) in records {
+        loader.visit(key, payload, &mut |loaded| collected.take(loaded));
+    }
+    loader.finish(&mut |loaded| collected.take(loaded));
+    (collected.entries, collected.problems)
 }
 
 fn sorted<const N: usize>(mut entries: [Entry; N]) -> Vec<Entry> {
@@ -213,14 +242,17 @@ fn a_damaged_record_drops_its_entry_only() {
     let store = MemoryStore::new();
     store.commit(diff(&Records::new(), &records)).unwrap();
     assert!(store.corrupt(&victim));
-    let mut loader = EntryLoader::new();
+    let mut loader = EntryLoader::default();
+    let mut collected = Collected::default();
+    let mut take = |loaded: Loaded<'_>| collected.take(loaded);
     let report = store
-        .load(&mut |key, payload| loader.visit(key, payload))
+        .load(&mut |key, payload| loader.visit(key, payload, &mut take))
         .unwrap();
     for record in &report.corrupt {
-        loader.visit_damaged(record);
+        loader.visit_damaged(record, &mut take);
     }
-    let (entries, meta, problems) = loader.finish();
+    loader.finish(&mut take);
+    let Collected { entries, meta, problems } = collected;
     assert_eq!(entries, [whole]);
     assert_eq!(meta, [("cookie".to_owned(), b"c".to_vec())].into());
     assert_eq!(problems.len(), 1);
@@ -394,11 +426,11 @@ proptest! {
 proptest! {
     #[test]
     fn no_octets_make_it_panic(records: Vec<(Vec<u8>, Vec<u8>)>, body: Vec<u8>) {
-        let mut loader = EntryLoader::new();
+        let mut loader = EntryLoader::default();
         for (key, payload) in &records {
-            loader.visit(key, payload);
+            loader.visit(key, payload, &mut |_| {});
         }
-        let _ = loader.finish();
+        loader.finish(&mut |_| {});
         let _ = decode_body(Uuid::nil(), &body);
     }
 }
