@@ -103,7 +103,7 @@ impl Binder<'_> {
     ) -> Option<Item> {
         let description = AttributeDescription::parse(attribute)?;
         let schema = self.snapshot.schema();
-        let id = schema.attribute(description.base)?;
+        let id = schema.attribute(description.base.as_bytes())?;
         if self.secrets.contains(id) {
             return None;
         }

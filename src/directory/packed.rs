@@ -173,7 +173,7 @@ impl<'a> PackedAttribute<'a> {
 /// The type of a description and its spelling in answers.
 fn canonical(schema: &Schema, description: &str) -> Option<(AttributeId, String)> {
     let parsed = AttributeDescription::parse(description.as_bytes())?;
-    let id = schema.attribute(parsed.base)?;
+    let id = schema.attribute(parsed.base.as_bytes())?;
     let mut text = schema.attribute_type(id).name().to_owned();
     for option in &parsed.options {
         text.push(';');

@@ -32,10 +32,18 @@ pub struct Search {
     pub examined: u64,
 }
 
-#[derive(Debug)]
 enum Rest {
     All(Range<u32>),
     Some(roaring::bitmap::IntoIter),
+}
+
+impl std::fmt::Debug for Rest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::All(_) => "All",
+            Self::Some(_) => "Some",
+        })
+    }
 }
 
 /// How far a search has come.

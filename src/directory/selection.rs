@@ -51,7 +51,7 @@ impl AttributeSelection {
                     let Some(description) = AttributeDescription::parse(name) else {
                         continue;
                     };
-                    let Some(id) = schema.attribute(description.base) else {
+                    let Some(id) = schema.attribute(description.base.as_bytes()) else {
                         continue;
                     };
                     let wanted = schema.subtypes(id).iter().map(|attribute| Wanted {

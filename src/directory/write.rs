@@ -9,7 +9,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{
-    build::{Builder, origin_of},
+    build::Builder,
     derived::LINK_ATTRIBUTES,
     index::Index,
     known::Known,

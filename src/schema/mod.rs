@@ -1,1 +1,49 @@
 //! Attribute types, object classes, syntaxes and matching rules (RFC 4512, RFC 4517).
+//!
+//! A [`Schema`] is built once from the definitions compiled in (the files in `/schemas`) and those
+//! an administrator adds, and never changes afterwards. Names and OIDs become small integers
+//! ([`AttributeId`], [`ObjectClassId`]); values become octets that compare as their matching rule
+//! says ([`MatchingRule::normalize`]).
+
+use std::fmt;
+
+mod attribute_type;
+mod builtin;
+mod description;
+mod files;
+mod matching;
+mod name;
+mod object_class;
+mod prepare;
+mod registry;
+mod subschema;
+mod syntax;
+mod time;
+
+pub use attribute_type::{AttributeDescription, AttributeType, Usage};
+pub use files::SchemaError;
+pub use matching::{MatchingRule, Position, RuleKind, substrings_match};
+pub use object_class::{ObjectClass, ObjectClassKind};
+pub use registry::Schema;
+pub use syntax::Syntax;
+
+/// The number of an attribute type within its [`Schema`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttributeId(pub u16);
+
+/// The number of an object class within its [`Schema`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectClassId(pub u16);
+
+/// Why a value has no normalized form under a matching rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct InvalidValue(pub &'static str);
+
+impl fmt::Display for InvalidValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invalid value: {}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,0 @@
-//! Distinguished names (RFC 4514).

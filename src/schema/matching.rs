@@ -1,0 +1,452 @@
+//! Matching rules (RFC 4517 section 4), each as a normalization of values.
+//!
+//! Two values match by an equality rule when their normalized forms are the same octets; an
+//! ordering rule's order is the octet order of the normalized forms. So a value is prepared once,
+//! when it is stored, and comparing is comparing memory.
+
+use std::borrow::Cow;
+use std::str;
+
+use crate::dn::Dn;
+
+use super::prepare::{Case, Insignificant, prepare};
+use super::{InvalidValue, Schema, Syntax, description, syntax, time};
+
+/// What a rule is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleKind {
+    /// Compares a whole value.
+    Equality,
+    /// Tells which of two values comes first.
+    Ordering,
+    /// Compares parts of a value.
+    Substrings,
+}
+
+/// Which part of a value a substring was given for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// The beginning.
+    Initial,
+    /// Anywhere between.
+    Any,
+    /// The end.
+    Final,
+}
+
+/// How a rule normalizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Normalization {
+    BitString,
+    Boolean,
+    Dn,
+    FirstInteger,
+    FirstOid,
+    FirstString,
+    GeneralizedTime,
+    Integer,
+    NameAndOptionalUid,
+    Octets,
+    Oid,
+    PostalAddress,
+    String(Case, Insignificant),
+    Uuid,
+}
+
+const IGNORE: Normalization = Normalization::String(Case::Fold, Insignificant::WHOLE);
+const EXACT: Normalization = Normalization::String(Case::Keep, Insignificant::WHOLE);
+const NUMERIC: Normalization = Normalization::String(Case::Keep, Insignificant::AllSpaces);
+const TELEPHONE: Normalization = Normalization::String(Case::Fold, Insignificant::SpacesAndHyphens);
+
+macro_rules! rules {
+    ($($rule:ident $oid:literal $name:literal $kind:ident $syntax:ident $normalization:expr;)*) => {
+        /// A matching rule of RFC 4517, of RFC 4530, or one of AD's.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[allow(missing_docs)] // The names are those of the RFCs; see `MatchingRule::name`.
+        pub enum MatchingRule { $($rule,)* }
+
+        /// What is known of one rule.
+        struct Row {
+            rule: MatchingRule,
+            oid: &'static str,
+            name: &'static str,
+        }
+
+        const ROWS: &[Row] = &[
+            $(Row { rule: MatchingRule::$rule, oid: $oid, name: $name },)*
+        ];
+
+        impl MatchingRule {
+            /// The dotted OID.
+            pub fn oid(self) -> &'static str {
+                match self { $(Self::$rule => $oid,)* }
+            }
+
+            /// The short name, e.g. `caseIgnoreMatch`.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$rule => $name,)* }
+            }
+
+            /// What the rule is for.
+            pub fn kind(self) -> RuleKind {
+                match self { $(Self::$rule => RuleKind::$kind,)* }
+            }
+
+            /// The syntax of the assertion.
+            pub fn syntax(self) -> Syntax {
+                match self { $(Self::$rule => Syntax::$syntax,)* }
+            }
+
+            fn normalization(self) -> Normalization {
+                match self { $(Self::$rule => $normalization,)* }
+            }
+        }
+    };
+}
+
+rules! {
+    ObjectIdentifierMatch "2.5.13.0" "objectIdentifierMatch" Equality Oid Normalization::Oid;
+    DistinguishedNameMatch "2.5.13.1" "distinguishedNameMatch" Equality Dn Normalization::Dn;
+    CaseIgnoreMatch "2.5.13.2" "caseIgnoreMatch" Equality DirectoryString IGNORE;
+    CaseIgnoreOrderingMatch "2.5.13.3" "caseIgnoreOrderingMatch" Ordering DirectoryString IGNORE;
+    CaseIgnoreSubstringsMatch "2.5.13.4" "caseIgnoreSubstringsMatch" Substrings SubstringAssertion IGNORE;
+    CaseExactMatch "2.5.13.5" "caseExactMatch" Equality DirectoryString EXACT;
+    CaseExactOrderingMatch "2.5.13.6" "caseExactOrderingMatch" Ordering DirectoryString EXACT;
+    CaseExactSubstringsMatch "2.5.13.7" "caseExactSubstringsMatch" Substrings SubstringAssertion EXACT;
+    NumericStringMatch "2.5.13.8" "numericStringMatch" Equality NumericString NUMERIC;
+    NumericStringOrderingMatch "2.5.13.9" "numericStringOrderingMatch" Ordering NumericString NUMERIC;
+    NumericStringSubstringsMatch "2.5.13.10" "numericStringSubstringsMatch" Substrings SubstringAssertion NUMERIC;
+    CaseIgnoreListMatch "2.5.13.11" "caseIgnoreListMatch" Equality PostalAddress Normalization::PostalAddress;
+    CaseIgnoreListSubstringsMatch "2.5.13.12" "caseIgnoreListSubstringsMatch" Substrings SubstringAssertion Normalization::PostalAddress;
+    BooleanMatch "2.5.13.13" "booleanMatch" Equality Boolean Normalization::Boolean;
+    IntegerMatch "2.5.13.14" "integerMatch" Equality Integer Normalization::Integer;
+    IntegerOrderingMatch "2.5.13.15" "integerOrderingMatch" Ordering Integer Normalization::Integer;
+    BitStringMatch "2.5.13.16" "bitStringMatch" Equality BitString Normalization::BitString;
+    OctetStringMatch "2.5.13.17" "octetStringMatch" Equality OctetString Normalization::Octets;
+    OctetStringOrderingMatch "2.5.13.18" "octetStringOrderingMatch" Ordering OctetString Normalization::Octets;
+    OctetStringSubstringsMatch "2.5.13.19" "octetStringSubstringsMatch" Substrings OctetString Normalization::Octets;
+    TelephoneNumberMatch "2.5.13.20" "telephoneNumberMatch" Equality TelephoneNumber TELEPHONE;
+    TelephoneNumberSubstringsMatch "2.5.13.21" "telephoneNumberSubstringsMatch" Substrings SubstringAssertion TELEPHONE;
+    UniqueMemberMatch "2.5.13.23" "uniqueMemberMatch" Equality NameAndOptionalUid Normalization::NameAndOptionalUid;
+    GeneralizedTimeMatch "2.5.13.27" "generalizedTimeMatch" Equality GeneralizedTime Normalization::GeneralizedTime;
+    GeneralizedTimeOrderingMatch "2.5.13.28" "generalizedTimeOrderingMatch" Ordering GeneralizedTime Normalization::GeneralizedTime;
+    IntegerFirstComponentMatch "2.5.13.29" "integerFirstComponentMatch" Equality Integer Normalization::FirstInteger;
+    ObjectIdentifierFirstComponentMatch "2.5.13.30" "objectIdentifierFirstComponentMatch" Equality Oid Normalization::FirstOid;
+    DirectoryStringFirstComponentMatch "2.5.13.31" "directoryStringFirstComponentMatch" Equality DirectoryString Normalization::FirstString;
+    CaseExactIa5Match "1.3.6.1.4.1.1466.109.114.1" "caseExactIA5Match" Equality Ia5String EXACT;
+    CaseIgnoreIa5Match "1.3.6.1.4.1.1466.109.114.2" "caseIgnoreIA5Match" Equality Ia5String IGNORE;
+    CaseIgnoreIa5SubstringsMatch "1.3.6.1.4.1.1466.109.114.3" "caseIgnoreIA5SubstringsMatch" Substrings SubstringAssertion IGNORE;
+    CaseExactIa5SubstringsMatch "1.3.6.1.4.1.4203.1.2.1" "caseExactIA5SubstringsMatch" Substrings SubstringAssertion EXACT;
+    UuidMatch "1.3.6.1.1.16.2" "uuidMatch" Equality Uuid Normalization::Uuid;
+    UuidOrderingMatch "1.3.6.1.1.16.3" "uuidOrderingMatch" Ordering Uuid Normalization::Uuid;
+    BitAndMatch "1.2.840.113556.1.4.803" "integerBitAndMatch" Equality Integer Normalization::Integer;
+    BitOrMatch "1.2.840.113556.1.4.804" "integerBitOrMatch" Equality Integer Normalization::Integer;
+    InChainMatch "1.2.840.113556.1.4.1941" "inChainMatch" Equality Dn Normalization::Dn;
+}
+
+impl MatchingRule {
+    /// Every rule known, in a stable order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ROWS.iter().map(|row| row.rule)
+    }
+
+    /// The rule of this name, in any case, or dotted OID.
+    pub fn by_name(name_or_oid: &[u8]) -> Option<Self> {
+        ROWS.iter()
+            .find(|row| {
+                row.name.as_bytes().eq_ignore_ascii_case(name_or_oid)
+                    || row.oid.as_bytes() == name_or_oid
+            })
+            .map(|row| row.rule)
+    }
+
+    /// The normalized form of an attribute value.
+    ///
+    /// Rules for IA5 strings and telephone numbers accept any UTF-8 here, since AD stores it in
+    /// such attributes; what may be stored is [`Syntax::validate`]'s matter.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] where the value has none: it matches nothing, and an assertion of it is
+    /// Undefined (RFC 4511 section 4.5.1.7).
+    pub fn normalize<'a>(
+        self,
+        schema: &'a Schema,
+        value: &'a [u8],
+    ) -> Result<Cow<'a, [u8]>, InvalidValue> {
+        match self.normalization() {
+            Normalization::FirstOid => normalize_oid(schema, first_component(value)?.as_bytes()),
+            Normalization::FirstInteger => {
+                normalize_integer(first_component(value)?.as_bytes()).map(Cow::Owned)
+            }
+            Normalization::FirstString => {
+                let first = first_component(value)?;
+                let prepared = prepare(first.as_bytes(), Case::Fold, Insignificant::WHOLE)?;
+                Ok(Cow::Owned(prepared.into_owned()))
+            }
+            _ => self.normalize_assertion(schema, value),
+        }
+    }
+
+    /// The normalized form of an assertion value; it equals that of the values it matches.
+    ///
+    /// It differs from [`MatchingRule::normalize`] for rules that look at the first component.
+    ///
+    /// # Errors
+    /// As [`MatchingRule::normalize`].
+    pub fn normalize_assertion<'a>(
+        self,
+        schema: &'a Schema,
+        value: &'a [u8],
+    ) -> Result<Cow<'a, [u8]>, InvalidValue> {
+        match self.normalization() {
+            Normalization::Octets => Ok(Cow::Borrowed(value)),
+            Normalization::String(case, insignificant) => prepare(value, case, insignificant),
+            Normalization::FirstString => prepare(value, Case::Fold, Insignificant::WHOLE),
+            Normalization::Integer | Normalization::FirstInteger => {
+                normalize_integer(value).map(Cow::Owned)
+            }
+            Normalization::Oid | Normalization::FirstOid => normalize_oid(schema, value),
+            Normalization::Boolean => match value {
+                b"TRUE" | b"FALSE" => Ok(Cow::Borrowed(value)),
+                _ => Err(InvalidValue("neither TRUE nor FALSE")),
+            },
+            Normalization::BitString => syntax::bits(value)
+                .map(Cow::Borrowed)
+                .ok_or(InvalidValue("no bit string")),
+            Normalization::GeneralizedTime => time::normalize(value)
+                .map(|text| Cow::Owned(text.into_bytes()))
+                .ok_or(InvalidValue("no generalized time")),
+            Normalization::Uuid => syntax::uuid(value)
+                .map(|octets| Cow::Owned(octets.to_vec()))
+                .ok_or(InvalidValue("no UUID")),
+            Normalization::PostalAddress => normalize_list(value).map(Cow::Owned),
+            Normalization::Dn => {
+                let mut output = Vec::with_capacity(value.len() + 16);
+                normalize_name(schema, value, &mut output)?;
+                Ok(Cow::Owned(output))
+            }
+            Normalization::NameAndOptionalUid => {
+                let (name, uid) = syntax::name_and_optional_uid(value);
+                let mut output = Vec::with_capacity(value.len() + 16);
+                normalize_name(schema, name, &mut output)?;
+                if let Some(bits) = uid {
+                    // A relative name is never empty, so a zero length cannot be one.
+                    output.push(0);
+                    output.extend_from_slice(bits);
+                }
+                Ok(Cow::Owned(output))
+            }
+        }
+    }
+
+    /// The normalized form of one part of a substring assertion, for [`substrings_match`].
+    ///
+    /// A space at an end of the part that faces the rest of the value is kept (RFC 4518
+    /// section 2.6.1); [`str::trim`] takes it off where an index wants the text alone.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] for what cannot be part of a value, and for rules without parts.
+    pub fn normalize_substring(
+        self,
+        part: &[u8],
+        position: Position,
+    ) -> Result<Cow<'_, [u8]>, InvalidValue> {
+        let spaces = Insignificant::Spaces {
+            keep_first: position != Position::Initial,
+            keep_last: position != Position::Final,
+        };
+        match self.normalization() {
+            Normalization::Octets => Ok(Cow::Borrowed(part)),
+            Normalization::String(case, Insignificant::Spaces { .. }) => {
+                prepare(part, case, spaces)
+            }
+            Normalization::String(case, insignificant) => prepare(part, case, insignificant),
+            Normalization::PostalAddress => prepare(part, Case::Fold, spaces),
+            _ => Err(InvalidValue("this matching rule knows no substrings")),
+        }
+    }
+}
+
+/// Whether a normalized value consists of these normalized parts in this order.
+///
+/// The parts come from [`MatchingRule::normalize_substring`], the value from
+/// [`MatchingRule::normalize`] of a rule that prepares in the same way. The answer is that of RFC
+/// 4518: there, values have one space at each end and two for each one inside, so that `*a * b*`
+/// matches `a b`.
+pub fn substrings_match<P: AsRef<[u8]>>(
+    value: &[u8],
+    initial: Option<&[u8]>,
+    any: &[P],
+    final_: Option<&[u8]>,
+) -> bool {
+    let faces_space = |part: &[u8]| part.first() == Some(&b' ') || part.last() == Some(&b' ');
+    let any_faces_space = any.iter().any(|part| faces_space(part.as_ref()));
+    if !any_faces_space && !initial.is_some_and(faces_space) && !final_.is_some_and(faces_space) {
+        return parts_match(value, initial, any.iter().map(AsRef::as_ref), final_);
+    }
+    let mut padded = vec![b' '];
+    double_spaces(value, &mut padded);
+    padded.push(b' ');
+    let any: Vec<Vec<u8>> = any.iter().map(|part| expand(part.as_ref(), b"", b"")).collect();
+    parts_match(
+        &padded,
+        initial.map(|part| expand(part, b" ", b"")).as_deref(),
+        any.iter().map(Vec::as_slice),
+        final_.map(|part| expand(part, b"", b" ")).as_deref(),
+    )
+}
+
+fn parts_match<'a>(
+    value: &[u8],
+    initial: Option<&[u8]>,
+    any: impl Iterator<Item = &'a [u8]>,
+    final_: Option<&[u8]>,
+) -> bool {
+    let Some(rest) = value.strip_prefix(initial.unwrap_or_default()) else {
+        return false;
+    };
+    let Some(mut rest) = rest.strip_suffix(final_.unwrap_or_default()) else {
+        return false;
+    };
+    for part in any {
+        let Some(position) = find(rest, part) else {
+            return false;
+        };
+        rest = rest.get(position + part.len()..).unwrap_or_default();
+    }
+    true
+}
+
+fn find(value: &[u8], part: &[u8]) -> Option<usize> {
+    if part.is_empty() {
+        return Some(0);
+    }
+    value.windows(part.len()).position(|window| window == part)
+}
+
+/// The form of RFC 4518 section 2.6.1 of a compact part.
+fn expand(part: &[u8], before: &[u8], after: &[u8]) -> Vec<u8> {
+    if part == b" " {
+        return part.to_vec();
+    }
+    let mut output = before.to_vec();
+    let inner = part.strip_prefix(b" ").unwrap_or(part);
+    output.extend(part.iter().take(part.len() - inner.len()));
+    let core = inner.strip_suffix(b" ").unwrap_or(inner);
+    double_spaces(core, &mut output);
+    output.extend(inner.iter().skip(core.len()));
+    output.extend_from_slice(after);
+    output
+}
+
+fn double_spaces(value: &[u8], output: &mut Vec<u8>) {
+    for &byte in value {
+        output.push(byte);
+        if byte == b' ' {
+            output.push(byte);
+        }
+    }
+}
+
+/// The longest magnitude whose length fits the first octet of a normalized integer.
+const SHORT_DIGITS: u8 = 100;
+
+/// Sign and length, then the digits: octet order is the order of the numbers, of any size.
+///
+/// The first octet is 0x80 plus the number of digits, or 0x7f minus it for negative numbers,
+/// whose digits are complemented; past [`SHORT_DIGITS`] four octets of length follow it.
+fn normalize_integer(value: &[u8]) -> Result<Vec<u8>, InvalidValue> {
+    let (negative, digits) = syntax::integer(value).ok_or(InvalidValue("no integer"))?;
+    let mut output = Vec::with_capacity(digits.len() + 1);
+    match u8::try_from(digits.len()) {
+        Ok(length) if length <= SHORT_DIGITS => output.push(0x80 + length),
+        _ => {
+            let length =
+                u32::try_from(digits.len()).map_err(|_| InvalidValue("too large an integer"))?;
+            output.push(0x80 + SHORT_DIGITS + 1);
+            output.extend_from_slice(&length.to_be_bytes());
+        }
+    }
+    output.extend_from_slice(digits);
+    if negative {
+        for octet in &mut output {
+            *octet = !*octet;
+        }
+    }
+    Ok(output)
+}
+
+/// The dotted OID of a name the schema knows, else the name in lower case.
+fn normalize_oid<'a>(schema: &'a Schema, value: &[u8]) -> Result<Cow<'a, [u8]>, InvalidValue> {
+    if let Some(oid) = schema.oid_of(value) {
+        return Ok(Cow::Borrowed(oid.as_bytes()));
+    }
+    if syntax::is_numeric_oid(value) || syntax::is_descriptor(value) {
+        return Ok(Cow::Owned(value.to_ascii_lowercase()));
+    }
+    Err(InvalidValue("neither an OID nor a name"))
+}
+
+fn normalize_name(
+    schema: &Schema,
+    value: &[u8],
+    output: &mut Vec<u8>,
+) -> Result<(), InvalidValue> {
+    let text = str::from_utf8(value).map_err(|_| InvalidValue("not UTF-8"))?;
+    let dn = Dn::parse(text).map_err(|_| InvalidValue("no distinguished name"))?;
+    schema.normalize_dn_into(&dn, output)
+}
+
+/// Lines separated by `$`, each prepared as caseIgnoreMatch does (RFC 4517 section 3.3.28).
+fn normalize_list(value: &[u8]) -> Result<Vec<u8>, InvalidValue> {
+    let mut output = Vec::with_capacity(value.len());
+    for (index, line) in value.split(|&byte| byte == b'$').enumerate() {
+        if index > 0 {
+            output.push(b'$');
+        }
+        // Empty lines are outside the syntax, but AD sends such addresses.
+        if line.is_empty() {
+            continue;
+        }
+        let line = unescape_line(line);
+        for &byte in prepare(&line, Case::Fold, Insignificant::WHOLE)?.iter() {
+            match byte {
+                b'$' => output.extend_from_slice(b"\\24"),
+                b'\\' => output.extend_from_slice(b"\\5c"),
+                _ => output.push(byte),
+            }
+        }
+    }
+    if output.is_empty() {
+        return Err(InvalidValue("an empty string"));
+    }
+    Ok(output)
+}
+
+/// `\24` and `\5C` of a Postal Address; other backslashes stand for themselves.
+fn unescape_line(line: &[u8]) -> Vec<u8> {
+    let mut output = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((&byte, after)) = rest.split_first() {
+        let escaped = match after.first_chunk::<2>() {
+            Some(b"24") if byte == b'\\' => Some(b'$'),
+            Some(b"5C" | b"5c") if byte == b'\\' => Some(b'\\'),
+            _ => None,
+        };
+        output.push(escaped.unwrap_or(byte));
+        rest = match escaped {
+            Some(_) => after.get(2..).unwrap_or_default(),
+            None => after,
+        };
+    }
+    output
+}
+
+/// The first component of a definition such as `( 2.5.4.3 NAME 'cn' ... )`.
+fn first_component(value: &[u8]) -> Result<String, InvalidValue> {
+    let text = str::from_utf8(value).map_err(|_| InvalidValue("not UTF-8"))?;
+    description::first_component(text).ok_or(InvalidValue("no definition in parentheses"))
+}
+
+#[cfg(test)]
+mod tests;

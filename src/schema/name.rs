@@ -1,0 +1,111 @@
+//! Names as they compare: distinguishedNameMatch (RFC 4517 section 4.2.15).
+
+use std::borrow::Cow;
+
+use crate::dn::{Ava, Dn, Rdn};
+
+use super::prepare::{Case, Insignificant, prepare};
+use super::{InvalidValue, Schema};
+
+impl Schema {
+    /// The normalized form of a relative name: equal octets, equal names.
+    ///
+    /// # Errors
+    /// As [`Schema::normalize_rdn_into`].
+    pub fn normalize_rdn(&self, rdn: &Rdn) -> Result<Vec<u8>, InvalidValue> {
+        let mut output = Vec::with_capacity(32);
+        self.normalize_rdn_into(rdn, &mut output)?;
+        Ok(output)
+    }
+
+    /// Appends the normalized form of a relative name; nothing else is allocated for a name
+    /// such as `uid=alice`.
+    ///
+    /// Each assertion is the type's first name in lower case and the value normalized by the
+    /// type's equality rule, each preceded by its length; the assertions are sorted. A value that
+    /// this rule cannot normalize, or whose type is unknown, compares as caseIgnoreMatch does, and
+    /// what is not even text by its octets: an entry that AD gave such a name is served.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] for an empty value.
+    pub fn normalize_rdn_into(&self, rdn: &Rdn, output: &mut Vec<u8>) -> Result<(), InvalidValue> {
+        if let [ava] = rdn.avas.as_slice() {
+            return self.normalize_ava_into(ava, output);
+        }
+        let mut avas = rdn
+            .avas
+            .iter()
+            .map(|ava| {
+                let mut key = Vec::with_capacity(32);
+                self.normalize_ava_into(ava, &mut key).map(|()| key)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        avas.sort();
+        output.extend(avas.into_iter().flatten());
+        Ok(())
+    }
+
+    /// The normalized forms of the relative names of a name, the entry's own first.
+    ///
+    /// # Errors
+    /// As [`Schema::normalize_rdn_into`].
+    pub fn normalize_dn(&self, dn: &Dn) -> Result<Vec<Vec<u8>>, InvalidValue> {
+        dn.rdns.iter().map(|rdn| self.normalize_rdn(rdn)).collect()
+    }
+
+    /// Appends the normalized form of a name: each relative name preceded by its length.
+    ///
+    /// # Errors
+    /// As [`Schema::normalize_rdn_into`].
+    pub fn normalize_dn_into(&self, dn: &Dn, output: &mut Vec<u8>) -> Result<(), InvalidValue> {
+        let mut key = Vec::with_capacity(32);
+        for rdn in &dn.rdns {
+            key.clear();
+            self.normalize_rdn_into(rdn, &mut key)?;
+            push_prefixed(&key, output);
+        }
+        Ok(())
+    }
+
+    fn normalize_ava_into(&self, ava: &Ava, output: &mut Vec<u8>) -> Result<(), InvalidValue> {
+        if ava.value.is_empty() {
+            return Err(InvalidValue("an empty value in a name"));
+        }
+        let attribute = self.attribute(ava.attribute.as_bytes());
+        match attribute {
+            Some(id) => push_prefixed(self.lower_name(id), output),
+            None => push_prefixed(ava.attribute.to_ascii_lowercase().as_bytes(), output),
+        }
+        let rule = attribute.and_then(|id| self.attribute_type(id).equality);
+        if let Some(rule) = rule
+            && let Ok(value) = rule.normalize(self, &ava.value)
+        {
+            push_prefixed(&value, output);
+            return Ok(());
+        }
+        let value = prepare(&ava.value, Case::Fold, Insignificant::WHOLE).unwrap_or_else(|_| {
+            // No text and no integer normalizes to something that begins like this.
+            let mut octets = vec![0xff];
+            octets.extend_from_slice(&ava.value);
+            Cow::Owned(octets)
+        });
+        push_prefixed(&value, output);
+        Ok(())
+    }
+}
+
+/// Appends the length, seven bits an octet, and the octets.
+fn push_prefixed(octets: &[u8], output: &mut Vec<u8>) {
+    let mut length = octets.len();
+    while length >= 0x80 {
+        output.push(0x80 | low_bits(length));
+        length >>= 7;
+    }
+    output.push(low_bits(length));
+    output.extend_from_slice(octets);
+}
+
+#[allow(clippy::cast_possible_truncation)] // Only seven bits are left.
+fn low_bits(length: usize) -> u8 {
+    (length & 0x7f) as u8
+}
