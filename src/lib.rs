@@ -12,6 +12,7 @@ pub mod filter;
 pub mod ldif;
 pub mod proto;
 pub mod schema;
+pub mod setting;
 
 // First floor: the directory as data.
 pub mod access;

@@ -1,5 +1,6 @@
 //! Who may read or write what.
 
+pub mod config;
 use std::sync::Arc;
 
 use crate::schema::{AttributeId, Schema};

@@ -3,6 +3,7 @@
 //! [`Directory::snapshot`] never waits. [`Directory::write`] is the only way to change anything: it
 //! commits to the store first and publishes the next snapshot after, by one pointer swap.
 
+pub mod config;
 mod bound;
 mod build;
 pub mod derived;

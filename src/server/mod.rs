@@ -1,1 +1,3 @@
 //! Serving LDAP.
+
+pub mod config;

@@ -1,1 +1,3 @@
 //! Keeping the replica equal to AD.
+
+pub mod config;
