@@ -3,7 +3,17 @@
 //! [`Config::load`] gives either a configuration without errors or every error there is. Paths in
 //! it are resolved against the directory of the file, secrets are read.
 
-use std::path::PathBuf;
+mod check;
+mod document;
+mod finding;
+mod pem;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 
@@ -14,6 +24,10 @@ use crate::{
     server::config::{LimitsConfig, ListenConfig, TlsConfig},
     sync::config::SourceConfig,
 };
+
+use document::Document;
+
+pub use finding::{ConfigErrors, Finding};
 
 /// A whole configuration file.
 #[derive(Clone, Debug, Deserialize)]
@@ -41,11 +55,57 @@ pub struct Config {
     /// The file this was read from; empty for a configuration made in memory.
     #[serde(skip)]
     pub file: PathBuf,
+    /// What is allowed but worth knowing, e.g. settings without effect in this version.
+    #[serde(skip)]
+    pub warnings: Vec<Finding>,
 }
 
 impl Config {
     /// The version of the file format this program reads.
     pub const VERSION: u32 = 1;
+
+    /// Reads and checks a configuration file and the files it names.
+    ///
+    /// # Errors
+    /// Every error there is, in the order of the lines.
+    pub fn load(file: &Path) -> Result<Self, ConfigErrors> {
+        match fs::read_to_string(file) {
+            Ok(text) => Self::parse(file, &text),
+            Err(error) => Err(ConfigErrors(vec![Finding {
+                file: file.to_owned(),
+                line: None,
+                key: String::new(),
+                problem: format!("cannot be read: {error}"),
+                allowed: None,
+                nearest: None,
+            }])),
+        }
+    }
+
+    /// Reads and checks the text of a configuration file; `file` is where paths start from.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigErrors> {
+        let document = Document::parse(file, text).map_err(ConfigErrors)?;
+        let (mut config, mut errors) = document.read::<Self>();
+        let (more, mut warnings) = check::check(&mut config, &document, &errors);
+        errors.extend(more);
+        if errors.is_empty() {
+            warnings.sort_by_key(|warning| warning.line);
+            config.file = file.to_owned();
+            config.warnings = warnings;
+            Ok(config)
+        } else {
+            errors.sort_by_key(|error| error.line);
+            Err(ConfigErrors(errors))
+        }
+    }
+
+    /// The socket on which the running server takes the orders of the administrator.
+    pub fn admin_socket(&self) -> PathBuf {
+        self.data_dir.join("admin.sock")
+    }
 }
 
 impl Default for Config {
@@ -61,6 +121,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             sources: Vec::new(),
             file: PathBuf::new(),
+            warnings: Vec::new(),
         }
     }
 }
