@@ -1,9 +1,82 @@
 //! Who may read or write what.
+//!
+//! Anonymous clients read the root DSE and the subschema; everybody who proved who he is reads
+//! everything but secrets; administrators write local entries.
 
 pub mod config;
+
 use std::sync::Arc;
 
-use crate::schema::{AttributeId, Schema};
+use uuid::Uuid;
+
+use self::config::{AccessConfig, Anonymous};
+use crate::{
+    dn::Dn,
+    schema::{AttributeId, Schema},
+};
+
+/// Who a connection speaks for (RFC 4513 section 5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AuthorizationIdentity {
+    /// Nobody in particular.
+    #[default]
+    Anonymous,
+    /// An entry of the directory.
+    Entry {
+        /// Its identity, which outlives renames.
+        uuid: Uuid,
+        /// Its DN when it proved who it is.
+        dn: String,
+        /// Whether it may write.
+        administrator: bool,
+    },
+}
+
+impl AuthorizationIdentity {
+    /// The DN for logs; empty for anonymous.
+    pub fn dn(&self) -> &str {
+        match self {
+            Self::Anonymous => "",
+            Self::Entry { dn, .. } => dn,
+        }
+    }
+}
+
+/// The rules of one configuration.
+#[derive(Clone, Debug)]
+pub struct Access {
+    anonymous_reads: bool,
+    administrators: Vec<Vec<Vec<u8>>>,
+    secrets: Secrets,
+}
+
+impl Access {
+    /// The rules of a configuration, whose DNs were checked when it was read.
+    pub fn new(config: &AccessConfig, schema: &Schema) -> Self {
+        let normalize = |dn: &String| schema.normalize_dn(&Dn::parse(dn).ok()?).ok();
+        Self {
+            anonymous_reads: config.anonymous == Anonymous::Read,
+            administrators: config.administrators.iter().filter_map(normalize).collect(),
+            secrets: Secrets::new(schema),
+        }
+    }
+
+    /// Whether entries, beside root DSE and subschema, are read by this identity.
+    pub fn may_read(&self, identity: &AuthorizationIdentity) -> bool {
+        self.anonymous_reads || *identity != AuthorizationIdentity::Anonymous
+    }
+
+    /// Whether the entry of this DN is an administrator.
+    pub fn is_administrator(&self, schema: &Schema, dn: &str) -> bool {
+        let normalized = Dn::parse(dn).ok().and_then(|dn| schema.normalize_dn(&dn).ok());
+        normalized.is_some_and(|dn| self.administrators.contains(&dn))
+    }
+
+    /// What nobody reads.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+}
 
 /// Attributes nobody reads, compares or searches: proof of identity, and what it is derived from.
 const SECRETS: &[&str] = &[

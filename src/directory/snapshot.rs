@@ -140,6 +140,14 @@ impl Snapshot {
         self.sources.values()
     }
 
+    /// What is remembered of the source an entry came from.
+    pub fn source_of(&self, id: EntryId) -> Option<&Arc<SourceRecord>> {
+        match &self.origin(self.entry(id)?.origin)?.origin {
+            Origin::Source(name) => self.source(name),
+            Origin::Local => None,
+        }
+    }
+
     /// The authority for an entry.
     pub fn origin(&self, id: OriginId) -> Option<&OriginView> {
         self.origins.get(usize::from(id.0))

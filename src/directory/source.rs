@@ -44,3 +44,10 @@ pub struct SourceRecord {
     /// How far the synchronisation has come; only it knows the form.
     pub progress: Option<serde_json::Value>,
 }
+
+impl SourceRecord {
+    /// Whether this is the domain's NetBIOS name, in any case.
+    pub fn has_netbios_name(&self, name: &str) -> bool {
+        self.netbios.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(name))
+    }
+}

@@ -1,0 +1,278 @@
+//! The decision on a simple bind: who is meant, and whether he proved it.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::{
+    hash_pool::{HashPool, PoolError},
+    names::{self, Named},
+    pace::Pace,
+    password::{StoredPassword, UserPassword},
+    recheck::Recheck,
+};
+use crate::{
+    access::{Access, AuthorizationIdentity},
+    directory::{Directory, EntryId, Kind, ServedEntry, Snapshot},
+    mapping::{
+        account::{AccountState, account_state_of},
+        time::filetime_from_unix,
+    },
+    proto::{LdapResult, ResultCode},
+    upstream::{BindOutcome, BindPool, UpstreamError},
+};
+
+/// What an unknown name costs where there is nothing to measure yet.
+const FIRST_PACE: Duration = Duration::from_millis(10);
+
+/// Decides simple binds.
+#[derive(Debug)]
+pub struct Authenticator {
+    directory: Arc<Directory>,
+    hashes: HashPool,
+    recheck: Recheck,
+    /// By source name.
+    upstreams: HashMap<String, Arc<BindPool>>,
+    pace: Pace,
+}
+
+impl Authenticator {
+    /// An authenticator over a directory, with the domain controllers of each source.
+    pub fn new(
+        directory: Arc<Directory>,
+        hashes: HashPool,
+        recheck: Recheck,
+        upstreams: HashMap<String, Arc<BindPool>>,
+    ) -> Self {
+        Self {
+            directory,
+            hashes,
+            recheck,
+            upstreams,
+            pace: Pace::default(),
+        }
+    }
+
+    /// Decides a bind with a name and a password, neither of them empty.
+    ///
+    /// Cancel safe: yes; a domain controller may still count the try.
+    ///
+    /// # Errors
+    /// [`BindRefused`]. Unknown names and wrong passwords look the same and take the same time.
+    pub async fn simple_bind(
+        &self,
+        access: &Access,
+        name: &[u8],
+        password: &[u8],
+    ) -> Result<AuthorizationIdentity, BindRefused> {
+        let started = Instant::now();
+        let snapshot = self.directory.snapshot();
+        let outcome = match names::resolve(&snapshot, name) {
+            Named::One(id) => self.verify(&snapshot, id, password).await.map(|()| id),
+            Named::InvalidDn => return Err(BindRefused::InvalidDn),
+            Named::Nobody => self.nobody(password).await,
+            Named::Ambiguous => {
+                tracing::warn!(
+                    target: "adduct::audit",
+                    bind.name = %String::from_utf8_lossy(name),
+                    "the name means more than one entry and was refused: bind by DN, or make the names unique"
+                );
+                self.nobody(password).await
+            }
+        };
+        match outcome {
+            Ok(id) => Ok(identity(access, &snapshot, id)),
+            Err(refused) => {
+                if refused.is_wrong_password()
+                    && let Some(median) = self.pace.median()
+                {
+                    tokio::time::sleep(median.saturating_sub(started.elapsed())).await;
+                }
+                Err(refused)
+            }
+        }
+    }
+
+    /// Does for an unknown name what is done for a known one.
+    async fn nobody(&self, password: &[u8]) -> Result<EntryId, BindRefused> {
+        if self.upstreams.is_empty() {
+            let started = Instant::now();
+            self.hashes.verify_nothing(Zeroizing::new(password.to_vec())).await?;
+            self.pace.record(started.elapsed());
+        } else if self.pace.median().is_none() {
+            tokio::time::sleep(FIRST_PACE).await;
+        }
+        Err(BindRefused::WRONG_PASSWORD)
+    }
+
+    async fn verify(&self, snapshot: &Snapshot, id: EntryId, password: &[u8]) -> Result<(), BindRefused> {
+        let Some(entry) = snapshot.entry(id) else {
+            return Err(BindRefused::WRONG_PASSWORD);
+        };
+        if entry.kind == Kind::Local {
+            self.verify_local(snapshot, entry, password).await
+        } else {
+            self.verify_upstream(snapshot, id, entry, password).await
+        }
+    }
+
+    async fn verify_local(
+        &self,
+        snapshot: &Snapshot,
+        entry: &ServedEntry,
+        password: &[u8],
+    ) -> Result<(), BindRefused> {
+        let hashed: Vec<&[u8]> = entry.attributes.values(snapshot.known().user_password).collect();
+        let proof = hashed.concat();
+        if self.recheck.matches(entry.uuid, password, &proof, Instant::now()) {
+            return Ok(());
+        }
+        let stored: Vec<StoredPassword> = hashed
+            .iter()
+            .filter_map(|value| match UserPassword::parse(value) {
+                Ok(UserPassword::Hashed(stored)) => Some(stored),
+                _ => None,
+            })
+            .collect();
+        let started = Instant::now();
+        let right = self.hashes.verify(stored, Zeroizing::new(password.to_vec())).await?;
+        self.pace.record(started.elapsed());
+        if !right {
+            return Err(BindRefused::WRONG_PASSWORD);
+        }
+        self.recheck.remember(entry.uuid, password, &proof, Instant::now());
+        Ok(())
+    }
+
+    /// Passes the bind through to a domain controller, by identity.
+    ///
+    /// The guard against lockouts will stand before the call, the verifier for when no domain
+    /// controller answers after its failure.
+    async fn verify_upstream(
+        &self,
+        snapshot: &Snapshot,
+        id: EntryId,
+        entry: &ServedEntry,
+        password: &[u8],
+    ) -> Result<(), BindRefused> {
+        let source = snapshot.source_of(id).map(|source| source.name.clone());
+        let upstream = source.as_ref().and_then(|name| self.upstreams.get(name));
+        let Some(upstream) = upstream else {
+            return Err(BindRefused::Unavailable(
+                "no domain controller is configured for this account".to_owned(),
+            ));
+        };
+        let started = Instant::now();
+        let outcome = upstream.bind(&format!("<GUID={}>", entry.uuid), password).await?;
+        self.pace.record(started.elapsed());
+        if !outcome.proves_password() && outcome.result_code != ResultCode::INVALID_CREDENTIALS.0 {
+            return Err(BindRefused::Unavailable(format!(
+                "the domain controller answered {}",
+                outcome.reason()
+            )));
+        }
+        // What the replica knows keeps an account out whatever AD says, but the reason is only
+        // told to him who proved the password.
+        let state = account_state(snapshot, entry);
+        match outcome.sub_code {
+            _ if outcome.is_success() && state.disabled => Err(BindRefused::Invalid(BindOutcome::ACCOUNT_DISABLED)),
+            _ if outcome.is_success() && state.expired => Err(BindRefused::Invalid(BindOutcome::ACCOUNT_EXPIRED)),
+            _ if outcome.is_success() => Ok(()),
+            Some(code) if outcome.proves_password() || code == BindOutcome::ACCOUNT_LOCKED => {
+                Err(BindRefused::Invalid(code))
+            }
+            _ => Err(BindRefused::WRONG_PASSWORD),
+        }
+    }
+}
+
+fn account_state(snapshot: &Snapshot, entry: &ServedEntry) -> AccountState {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+    account_state_of(
+        |name| {
+            let attribute = snapshot.schema().attribute(name.as_bytes())?;
+            Some(entry.attributes.first(attribute)?.to_vec())
+        },
+        filetime_from_unix(now),
+    )
+}
+
+fn identity(access: &Access, snapshot: &Snapshot, id: EntryId) -> AuthorizationIdentity {
+    let dn = snapshot.dn(id);
+    AuthorizationIdentity::Entry {
+        uuid: snapshot.entry(id).map(|entry| entry.uuid).unwrap_or_default(),
+        administrator: access.is_administrator(snapshot.schema(), &dn),
+        dn,
+    }
+}
+
+/// Why a bind was refused.
+#[derive(Debug, Error)]
+pub enum BindRefused {
+    /// Wrong, or not allowed in; with AD's reason.
+    #[error("refused with AD's reason {0:x}")]
+    Invalid(u32),
+    /// The name has the form of a DN but is none.
+    #[error("the name is no DN")]
+    InvalidDn,
+    /// Too many binds are waiting.
+    #[error("too many binds are waiting")]
+    Busy,
+    /// Nobody could be asked.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl BindRefused {
+    /// Wrong password, and everything that must look like it.
+    const WRONG_PASSWORD: Self = Self::Invalid(BindOutcome::LOGON_FAILURE);
+
+    fn is_wrong_password(&self) -> bool {
+        matches!(self, Self::Invalid(BindOutcome::LOGON_FAILURE))
+    }
+}
+
+impl From<PoolError> for BindRefused {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Busy => Self::Busy,
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+impl From<UpstreamError> for BindRefused {
+    fn from(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::Busy { .. } => Self::Busy,
+            other => {
+                tracing::warn!(error = %other, "a bind could not be passed through");
+                Self::Unavailable("no domain controller answers: try again later".to_owned())
+            }
+        }
+    }
+}
+
+/// Invalid: 49 with AD's text; invalid DN: 34; busy: 51; nobody to ask: 52.
+impl From<&BindRefused> for LdapResult {
+    fn from(refused: &BindRefused) -> Self {
+        match refused {
+            BindRefused::Invalid(code) => Self::new(
+                ResultCode::INVALID_CREDENTIALS,
+                format!(
+                    "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {code:x}, v1db1"
+                ),
+            ),
+            BindRefused::InvalidDn => Self::new(ResultCode::INVALID_DN_SYNTAX, "the bind name is not a DN"),
+            BindRefused::Busy => Self::new(ResultCode::BUSY, "too many binds are waiting: try again"),
+            BindRefused::Unavailable(text) => Self::new(ResultCode::UNAVAILABLE, text.clone()),
+        }
+    }
+}

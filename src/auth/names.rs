@@ -1,0 +1,197 @@
+//! From the name in a bind to exactly one entry: every form AD takes, and the POSIX ones.
+
+use roaring::RoaringBitmap;
+use uuid::Uuid;
+
+use crate::{
+    directory::{EntryId, Kind, Resolved, Snapshot},
+    dn::{Dn, Rdn},
+    mapping::sid::Sid,
+    schema::AttributeId,
+};
+
+/// What a name means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// This entry.
+    One(EntryId),
+    /// Nothing that could bind.
+    Nobody,
+    /// More than one entry: refused, since an application would take one man for the other.
+    Ambiguous,
+    /// It has the form of a DN but is none.
+    InvalidDn,
+}
+
+/// Finds the entry that a bind name means.
+///
+/// The forms are: DN, `<GUID=...>`, `<SID=...>`, `S-1-...`, user principal name (stored, or
+/// sAMAccountName with the DNS or NetBIOS name of the domain), `DOMAIN\name`, canonical name
+/// (`domain/container/name`), sAMAccountName or uid alone, and a DN that starts with `uid=` below
+/// any entry above the account.
+pub fn resolve(snapshot: &Snapshot, name: &[u8]) -> Named {
+    let Ok(text) = std::str::from_utf8(name) else {
+        return Named::Nobody;
+    };
+    let found = if let Some(identity) = by_identity(snapshot, text) {
+        identity
+    } else if looks_like_a_dn(text) {
+        match Dn::parse(text) {
+            Ok(dn) => by_dn(snapshot, &dn),
+            Err(_) => return Named::InvalidDn,
+        }
+    } else {
+        by_account_name(snapshot, text)
+    };
+    let mut accounts = found.iter().map(EntryId).filter(|id| can_bind(snapshot, *id));
+    match (accounts.next(), accounts.next()) {
+        (None, _) => Named::Nobody,
+        (Some(id), None) => Named::One(id),
+        (Some(_), Some(_)) => Named::Ambiguous,
+    }
+}
+
+/// Only served users, and local entries, have a password here.
+fn can_bind(snapshot: &Snapshot, id: EntryId) -> bool {
+    snapshot.is_served(id)
+        && snapshot.entry(id).is_some_and(|entry| matches!(entry.kind, Kind::User | Kind::Local))
+}
+
+/// An account name may have an equals sign; a DN has one before any separator of other forms.
+fn looks_like_a_dn(text: &str) -> bool {
+    let Some((attribute, _)) = text.split_once('=') else {
+        return false;
+    };
+    let attribute = attribute.trim();
+    !attribute.is_empty()
+        && attribute.chars().all(|character| character.is_ascii_alphanumeric() || "-.;".contains(character))
+}
+
+fn by_identity(snapshot: &Snapshot, text: &str) -> Option<RoaringBitmap> {
+    let inner = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+    let (kind, value) = match inner.and_then(|inner| inner.split_once('=')) {
+        Some(pair) => pair,
+        None if text.starts_with("S-1-") => ("SID", text),
+        None => return None,
+    };
+    let id = if kind.eq_ignore_ascii_case("GUID") {
+        snapshot.id_of(Uuid::parse_str(value).ok()?)
+    } else if kind.eq_ignore_ascii_case("SID") {
+        let octets = value.parse::<Sid>().ok()?.to_bytes();
+        return Some(equal(snapshot, snapshot.known().object_sid, &octets));
+    } else {
+        return None;
+    };
+    Some(id.into_iter().map(|id| id.0).collect())
+}
+
+fn by_dn(snapshot: &Snapshot, dn: &Dn) -> RoaringBitmap {
+    if let Resolved::Found(id) = snapshot.resolve(dn) {
+        return std::iter::once(id.0).collect();
+    }
+    by_uid_below(snapshot, dn).unwrap_or_default()
+}
+
+/// `uid=NAME,` with any entry above the account: what applications build that know RFC 2307 only.
+fn by_uid_below(snapshot: &Snapshot, dn: &Dn) -> Option<RoaringBitmap> {
+    let (Rdn { avas }, superior) = dn.split_first()?;
+    let [ava] = avas.as_slice() else { return None };
+    let uid = snapshot.known().uid;
+    if snapshot.schema().attribute(ava.attribute.as_bytes()) != Some(uid) {
+        return None;
+    }
+    let Resolved::Found(above) = snapshot.resolve(&superior) else {
+        return None;
+    };
+    let found = equal(snapshot, uid, &ava.value);
+    Some(found.iter().filter(|id| snapshot.is_within(EntryId(*id), above)).collect())
+}
+
+fn by_account_name(snapshot: &Snapshot, text: &str) -> RoaringBitmap {
+    let known = snapshot.known();
+    let account = |name: &str| equal(snapshot, known.sam_account_name, name.as_bytes());
+    if let Some((domain, name)) = text.split_once('\\') {
+        let accounts = account(name);
+        return of_sources(snapshot, &accounts, |source| source.has_netbios_name(domain));
+    }
+    let mut found = RoaringBitmap::new();
+    if let Some((name, suffix)) = text.rsplit_once('@') {
+        found |= equal(snapshot, known.user_principal_name, text.as_bytes());
+        found |= of_sources(snapshot, &account(name), |source| {
+            source.domain.eq_ignore_ascii_case(suffix) || source.has_netbios_name(suffix)
+        });
+    }
+    if let Some((domain, path)) = text.split_once('/') {
+        found |= by_canonical_name(snapshot, domain, path);
+    }
+    found |= account(text);
+    found | equal(snapshot, known.uid, text.as_bytes())
+}
+
+/// The entries of a set that come from the sources that are meant.
+fn of_sources(
+    snapshot: &Snapshot,
+    ids: &RoaringBitmap,
+    is_meant: impl Fn(&crate::directory::SourceRecord) -> bool,
+) -> RoaringBitmap {
+    ids.iter()
+        .filter(|id| {
+            snapshot
+                .source_of(EntryId(*id))
+                .is_some_and(|source| is_meant(source))
+        })
+        .collect()
+}
+
+/// `corp.example.com/Staff/Name`, where a slash in a name is written `\/`.
+fn by_canonical_name(snapshot: &Snapshot, domain: &str, path: &str) -> RoaringBitmap {
+    let mut open: Vec<EntryId> = snapshot
+        .naming_contexts()
+        .filter(|id| {
+            snapshot.source_of(*id).is_some_and(|source| source.domain.eq_ignore_ascii_case(domain))
+        })
+        .collect();
+    let path = path.replace("\\/", "\0");
+    for part in path.split('/') {
+        let part = part.replace('\0', "/");
+        open = open
+            .into_iter()
+            .flat_map(|id| snapshot.children(id))
+            .filter(|id| {
+                snapshot.entry(*id).and_then(|entry| Rdn::parse(&entry.rdn).ok()).is_some_and(|rdn| {
+                    rdn.avas.iter().any(|ava| {
+                        String::from_utf8_lossy(&ava.value).to_lowercase() == part.to_lowercase()
+                    })
+                })
+            })
+            .collect();
+    }
+    open.into_iter().map(|id| id.0).collect()
+}
+
+/// The served entries that have this value, through the equality index.
+fn equal(snapshot: &Snapshot, attribute: AttributeId, value: &[u8]) -> RoaringBitmap {
+    let schema = snapshot.schema();
+    let normalized = schema
+        .attribute_type(attribute)
+        .equality
+        .and_then(|rule| Some((rule, rule.normalize_assertion(schema, value).ok()?)));
+    let Some((rule, wanted)) = normalized else {
+        return RoaringBitmap::new();
+    };
+    snapshot
+        .index()
+        .equality(attribute, &wanted)
+        .into_iter()
+        .flat_map(crate::directory::Postings::iter)
+        .filter(|id| {
+            snapshot.entry(*id).is_some_and(|entry| {
+                entry
+                    .attributes
+                    .values(attribute)
+                    .any(|own| rule.normalize(schema, own).is_ok_and(|own| own == wanted))
+            })
+        })
+        .map(|id| id.0)
+        .collect()
+}
