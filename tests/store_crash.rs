@@ -87,10 +87,10 @@ fn run_and_kill(directory: &Path, acknowledgements: u64) -> u64 {
         .spawn()
         .unwrap();
     let mut child = Killed(child);
-    let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
+    let lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
     let mut last = 0;
     let mut seen = 0;
-    while let Some(line) = lines.next() {
+    for line in lines {
         if let Some(seq) = acknowledgement(&line.unwrap()) {
             last = seq;
             seen += 1;

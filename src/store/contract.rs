@@ -296,19 +296,15 @@ fn a_damaged_tally_is_reported<S: Subject>(store: &S) {
 
 fn a_large_batch_is_one_commit<S: Subject>(store: &S) {
     const COUNT: u32 = 50_000;
-    let operations = (0..COUNT)
-        .map(|n| (n.to_be_bytes().to_vec(), Some(vec![n as u8; 100])))
-        .map(|(mut key, payload)| {
-            key.insert(0, b'k');
-            (key, payload)
-        })
-        .collect();
+    let key = |n: u32| [b"k", n.to_be_bytes().as_slice()].concat();
+    let payload = |n: u32| n.to_be_bytes().repeat(25);
+    let operations = (0..COUNT).map(|n| (key(n), Some(payload(n)))).collect();
     assert_eq!(store.commit(Batch { operations }).unwrap(), ChangeSeq(1));
     let mut expected = 0_u32;
     let report = store
-        .load(&mut |key, payload| {
-            assert_eq!(key[1..], expected.to_be_bytes());
-            assert_eq!(payload, [expected as u8; 100]);
+        .load(&mut |found_key, found_payload| {
+            assert_eq!(found_key, key(expected));
+            assert_eq!(found_payload, payload(expected));
             expected += 1;
         })
         .unwrap();
@@ -577,6 +573,60 @@ mod sled_files {
     #[test]
     fn a_store_without_any_snapshot_is_rebuilt() {
         survives(|directory| fs::remove_file(newest_snapshot(directory)).unwrap());
+    }
+
+    /// What the first `count` commits make.
+    fn state_after(count: u64) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let mut model = BTreeMap::new();
+        for seq in 1..=count {
+            apply(&mut model, &commit_number(seq));
+        }
+        model
+    }
+
+    fn commit_number(seq: u64) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+        (0..40)
+            .map(|n| {
+                let payload = seq.to_be_bytes().repeat(100);
+                let key = format!("k{:03}", (seq * 17 + n) % 300);
+                (key.into_bytes(), (n % 5 != 0).then_some(payload))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_cut_log_is_an_older_state_or_known_to_be_unsound() {
+        for cut in [100, 40_000, 300_000, 700_000, 1_500_000] {
+            let directory = tempfile::tempdir().unwrap();
+            for half in [1..=30, 31..=60] {
+                let store = SledStore::open(directory.path()).unwrap();
+                for seq in half {
+                    let operations = commit_number(seq);
+                    store.commit(Batch { operations }).unwrap();
+                }
+            }
+            let log = fs::File::options()
+                .write(true)
+                .open(directory.path().join("db"))
+                .unwrap();
+            let length = log.metadata().unwrap().len();
+            log.set_len(length.saturating_sub(cut)).unwrap();
+            let Ok(store) = SledStore::open(directory.path()) else {
+                continue;
+            };
+            let mut found = BTreeMap::new();
+            let load = store.load(&mut |key, payload| {
+                found.insert(key.to_vec(), payload.to_vec());
+            });
+            match load {
+                Ok(report) if report.is_sound() => {
+                    println!("cut {cut}: {} of 60", report.last_seq.0);
+                    assert!(found == state_after(report.last_seq.0), "cut {cut}");
+                }
+                Ok(report) => println!("cut {cut}: {report:?}"),
+                Err(error) => println!("cut {cut}: {error}"),
+            }
+        }
     }
 
     #[test]
