@@ -98,6 +98,8 @@ pub struct LoadReport {
     pub corrupt: Vec<CorruptRecord>,
     /// The sequence of the last commit.
     pub last_seq: ChangeSeq,
+    /// A sequence the store is known to have reached; beyond `last_seq` where its end was cut off.
+    pub reached: ChangeSeq,
     /// How many records the last commit left; `None` where that note itself is damaged.
     pub expected_records: Option<u64>,
     /// Sound records of a later commit than the last one noted: parts of the store are older than
@@ -113,10 +115,11 @@ impl LoadReport {
             .saturating_sub(self.present())
     }
 
-    /// Whether every record of the last commit was there and undamaged.
+    /// Whether every record was there and undamaged, as far as anybody can tell.
     pub fn is_sound(&self) -> bool {
         self.corrupt.is_empty()
             && self.newer_than_last_seq == 0
+            && self.reached <= self.last_seq
             && self.expected_records == Some(self.records)
     }
 

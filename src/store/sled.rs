@@ -6,7 +6,9 @@
 //! 2. `flush` hands the data to the operating system, but on Linux no further. After it the log
 //!    file is synced through a handle of our own.
 //! 3. Large values go to files that are never synced: hence [`MAX_PAYLOAD`](super::MAX_PAYLOAD).
-//! 4. Neither a cut log nor every flipped bit is noticed: hence the frames and the tally.
+//! 4. Not every flipped bit is noticed: hence the frames and the tally.
+//! 5. Of a log that was cut it makes an older state or even an empty one, and says nothing: hence
+//!    a note of its own file of how far the store had come, see [`Reached`].
 //!
 //! Everything is in one tree, since a batch is atomic within one tree only.
 
@@ -40,6 +42,12 @@ const LOG_FILE: &str = "db";
 /// The file whose lock says that the directory is taken; holds the process id.
 const LOCK_FILE: &str = "lock";
 
+/// The file with the sequence the store has reached, as a decimal number.
+const REACHED_FILE: &str = "reached";
+
+/// How many commits may pass until that file is written again.
+const REACHED_INTERVAL: u64 = 256;
+
 /// A store in a directory of its own.
 #[derive(Debug)]
 pub struct SledStore {
@@ -49,6 +57,7 @@ pub struct SledStore {
     /// The last commit that is on the disk; changed by the writer only.
     last_seq: AtomicU64,
     writer: Mutex<Writer>,
+    reached: Reached,
     // Let go last, when sled is closed.
     _lock: File,
 }
@@ -76,6 +85,7 @@ impl SledStore {
         // Nothing may be touched before this: the files may be those of a running process.
         let lock = take_lock(directory)?;
         remove_unfinished_snapshots(directory)?;
+        let reached = Reached::read(directory)?;
         let db = start(directory)?;
         let log_path = directory.join(LOG_FILE);
         let log = File::open(&log_path).map_err(|source| io_error("open", &log_path, source))?;
@@ -89,10 +99,12 @@ impl SledStore {
                 records: 0,
                 halted: false,
             }),
+            reached,
             _lock: lock,
         };
         let tally = store.read_tally()?;
         store.adopt(&mut store.writer(), tally);
+        store.reached.raise(tally.last_seq)?;
         Ok(store)
     }
 
@@ -125,7 +137,11 @@ impl SledStore {
     fn walk(&self, visit: Visit<'_>) -> Result<(LoadReport, Tally), StoreError> {
         let mut walk = Walk::new(self.last_seq(), visit);
         self.feed(&mut walk, self.db.iter())?;
-        Ok(walk.finish())
+        let (mut report, mut tally) = walk.finish();
+        report.reached = self.reached.seq();
+        // Sequences are never given out twice, even when the commits they stood for are lost.
+        tally.last_seq = tally.last_seq.max(report.reached);
+        Ok((report, tally))
     }
 
     fn feed(
@@ -240,6 +256,9 @@ impl Store for SledStore {
         let (batch, after) = self.prepare(batch, before)?;
         writer.halted = true;
         self.write(batch)?;
+        if after.last_seq.0 == 1 || after.last_seq.0.is_multiple_of(REACHED_INTERVAL) {
+            self.reached.raise(after.last_seq)?;
+        }
         writer.halted = false;
         self.adopt(&mut writer, after);
         Ok(after.last_seq)
@@ -258,9 +277,60 @@ impl Store for SledStore {
 impl Drop for SledStore {
     fn drop(&mut self) {
         // Every commit is on the disk already; this is for what sled moved about since.
-        if let Err(error) = self.sync() {
+        let closed = self
+            .sync()
+            .and_then(|()| self.reached.raise(self.last_seq()));
+        if let Err(error) = closed {
             tracing::error!(%error, "closing the store");
         }
+    }
+}
+
+/// A lower bound of the last sequence, in a file that no defect of sled can reach.
+#[derive(Debug)]
+struct Reached {
+    directory: PathBuf,
+    seq: AtomicU64,
+}
+
+impl Reached {
+    fn read(directory: &Path) -> Result<Self, StoreError> {
+        let path = directory.join(REACHED_FILE);
+        let seq = match fs::read_to_string(&path) {
+            Ok(text) => text.trim().parse().unwrap_or_else(|_| {
+                tracing::warn!(file = %path.display(), "not a number; a cut log would go unnoticed");
+                0
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(source) => return Err(io_error("read", &path, source)),
+        };
+        Ok(Self {
+            directory: directory.to_owned(),
+            seq: AtomicU64::new(seq),
+        })
+    }
+
+    fn seq(&self) -> ChangeSeq {
+        ChangeSeq(self.seq.load(Ordering::Acquire))
+    }
+
+    /// Notes a sequence that is on the disk; never goes back.
+    fn raise(&self, seq: ChangeSeq) -> Result<(), StoreError> {
+        if seq <= self.seq() {
+            return Ok(());
+        }
+        let path = self.directory.join(REACHED_FILE);
+        let unfinished = self.directory.join("reached.new");
+        let write = || {
+            let mut file = File::create(&unfinished)?;
+            writeln!(file, "{}", seq.0)?;
+            file.sync_all()?;
+            fs::rename(&unfinished, &path)?;
+            File::open(&self.directory)?.sync_all()
+        };
+        write().map_err(|source| io_error("write", &path, source))?;
+        self.seq.store(seq.0, Ordering::Release);
+        Ok(())
     }
 }
 
