@@ -20,7 +20,7 @@ use crate::{
     access::{Access, AuthorizationIdentity},
     directory::{Directory, EntryId, Kind, ServedEntry, Snapshot},
     mapping::{
-        account::{AccountState, account_state_of},
+        account::{self, AccountState},
         time::filetime_from_unix,
     },
     proto::{LdapResult, ResultCode},
@@ -194,11 +194,11 @@ impl Authenticator {
 fn account_state(snapshot: &Snapshot, entry: &ServedEntry) -> AccountState {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
-    account_state_of(
+        .map_or(0, |since| since.as_secs());
+    account::account_state(
         |name| {
             let attribute = snapshot.schema().attribute(name.as_bytes())?;
-            Some(entry.attributes.first(attribute)?.to_vec())
+            entry.attributes.first(attribute)
         },
         filetime_from_unix(now),
     )
@@ -251,7 +251,7 @@ impl From<PoolError> for BindRefused {
 impl From<UpstreamError> for BindRefused {
     fn from(error: UpstreamError) -> Self {
         match error {
-            UpstreamError::Busy { .. } => Self::Busy,
+            UpstreamError::Busy => Self::Busy,
             other => {
                 tracing::warn!(error = %other, "a bind could not be passed through");
                 Self::Unavailable("no domain controller answers: try again later".to_owned())

@@ -15,13 +15,13 @@ mod links;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use self::{
     body::{Body, body_records},
-    links::{add_targets, link_records},
+    links::{add_targets, decode_targets, link_records},
 };
 use crate::{
     entry::Entry,
@@ -36,11 +36,11 @@ const META: u8 = b'm';
 const FORMAT: u8 = 1;
 
 /// An entry's records: key and payload.
-pub(crate) type Records = BTreeMap<Vec<u8>, Vec<u8>>;
+pub(super) type Records = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Why records make no entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RecordError {
+pub(super) enum RecordError {
     /// A key of none of the known forms.
     #[error("key '{}' is of no known form", key.escape_ascii())]
     Key {
@@ -105,17 +105,17 @@ pub(crate) enum RecordError {
 }
 
 /// The key of a value that belongs to no entry.
-pub(crate) fn meta_key(name: &str) -> Vec<u8> {
+pub(super) fn meta_key(name: &str) -> Vec<u8> {
     [&[META], name.as_bytes()].concat()
 }
 
 /// The prefixes of all keys of one entry: of its body and of its links.
-pub(crate) fn entry_prefixes(uuid: Uuid) -> [Vec<u8>; 2] {
+pub(super) fn entry_prefixes(uuid: Uuid) -> [Vec<u8>; 2] {
     [BODY, LINKS].map(|namespace| [&[namespace], uuid.as_bytes().as_slice()].concat())
 }
 
 /// The entry a key belongs to; `None` for a value that belongs to no entry.
-pub(crate) fn key_uuid(key: &[u8]) -> Option<Uuid> {
+pub(super) fn key_uuid(key: &[u8]) -> Option<Uuid> {
     match key.split_first_chunk()? {
         ([BODY | LINKS], rest) => Some(Uuid::from_bytes(*rest.first_chunk()?)),
         _ => None,
@@ -123,7 +123,7 @@ pub(crate) fn key_uuid(key: &[u8]) -> Option<Uuid> {
 }
 
 /// What a commit has to do to come from one state of an entry's records to another.
-pub(crate) fn diff(old: &Records, new: &Records) -> Batch {
+pub(super) fn diff(old: &Records, new: &Records) -> Batch {
     let mut batch = Batch::default();
     for key in old.keys().filter(|key| !new.contains_key(*key)) {
         batch.operations.insert(key.clone(), None);
@@ -139,7 +139,7 @@ pub(crate) fn diff(old: &Records, new: &Records) -> Batch {
 /// Turns an entry into its records; the same entry always gives the same ones.
 ///
 /// Links of one name, written in the same case, become one.
-pub(crate) fn records_of(entry: &Entry) -> Records {
+pub(super) fn records_of(entry: &Entry) -> Records {
     let mut records = Records::new();
     let mut links: BTreeMap<&str, Vec<Uuid>> = BTreeMap::new();
     for link in &entry.links {
@@ -162,7 +162,7 @@ pub(crate) fn records_of(entry: &Entry) -> Records {
 /// # Errors
 /// [`RecordError`] says what is missing or wrong; a single wrong record is enough, since an entry
 /// with half its values would be believed.
-pub(crate) fn entry_from<'r>(
+pub(super) fn entry_from<'r>(
     records: impl IntoIterator<Item = (&'r [u8], &'r [u8])>,
 ) -> Result<Entry, RecordError> {
     let mut body: Option<Body> = None;
@@ -294,18 +294,26 @@ impl EntryLoader {
         }
     }
 
-    fn visit_links(&mut self, uuid: Uuid, attribute: &str, first: Uuid, payload: &[u8]) {
-        self.leave_body();
-        let position = self
-            .entries
-            .binary_search_by_key(&uuid, |entry| entry.uuid)
-            .ok();
-        let added = match position.and_then(|position| self.entries.get_mut(position)) {
-            Some(entry) => add_targets(entry, attribute, first, payload),
-            None => Err(RecordError::NoBody),
-        };
-        if let Err(error) = added {
-            self.reject(uuid, error);
+    fn visit_links(
+        &mut self,
+        uuid: Uuid,
+        attribute: &str,
+        first: Uuid,
+        payload: &[u8],
+        take: Take<'_>,
+    ) {
+        self.leave_body(take);
+        if self.entries.binary_search(&uuid).is_err() {
+            self.reject(uuid, RecordError::NoBody, take);
+            return;
+        }
+        match decode_targets(attribute, first, payload) {
+            Ok(targets) => take(Loaded::Targets {
+                uuid,
+                attribute,
+                targets,
+            }),
+            Err(error) => self.reject(uuid, error, take),
         }
     }
 

@@ -1,7 +1,6 @@
 //! What AD's attributes say about whether an account may be used.
 
 use super::attributes::Number;
-use crate::entry::Entry;
 
 /// userAccountControl: the account is disabled.
 const ACCOUNTDISABLE: i64 = 0x2;
@@ -33,13 +32,17 @@ pub struct AccountState {
     pub password_never_expires: bool,
 }
 
-/// Reads the state of an account at a time.
-pub fn account_state(entry: &Entry, now_filetime: u64) -> AccountState {
-    let control = Number::of(entry, "userAccountControl");
+/// Reads the state of an account at a time; `first` gives the first value of an attribute.
+pub fn account_state<'a>(
+    first: impl Fn(&str) -> Option<&'a [u8]>,
+    now_filetime: u64,
+) -> AccountState {
+    let number = |attribute: &str| Number::parse(first(attribute));
+    let control = number("userAccountControl");
     let has = |bit: i64| control.value().is_some_and(|bits| bits & bit != 0);
     let password_never_expires = has(DONT_EXPIRE_PASSWD);
     let smartcard_required = has(SMARTCARD_REQUIRED);
-    let password_last_set = Number::of(entry, "pwdLastSet");
+    let password_last_set = number("pwdLastSet");
     // MS-ADTS 3.1.1.4.5.17: these accounts are exempt from the password's expiry.
     let must_change_password = !password_never_expires
         && !smartcard_required
@@ -50,17 +53,17 @@ pub fn account_state(entry: &Entry, now_filetime: u64) -> AccountState {
         };
     AccountState {
         disabled: has(ACCOUNTDISABLE) || control == Number::Garbage,
-        expired: match Number::of(entry, "accountExpires") {
+        expired: match number("accountExpires") {
             Number::Absent | Number::Is(0 | i64::MAX) => false,
             Number::Is(time) => {
                 u64::try_from(time).is_ok_and(|time| time <= now_filetime) || time < 0
             }
             Number::Garbage => true,
         },
-        lockout_time: match Number::of(entry, "lockoutTime") {
+        lockout_time: match number("lockoutTime") {
             Number::Absent | Number::Is(0) => None,
             // A time that cannot be is read as now: locked for the whole duration.
-            number => Some(positive(number).unwrap_or(now_filetime)),
+            garbage => Some(positive(garbage).unwrap_or(now_filetime)),
         },
         must_change_password,
         smartcard_required,
@@ -94,7 +97,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::entry::Origin;
+    use crate::entry::{Entry, Origin};
 
     const NOW: u64 = 134_398_496_880_000_000;
 
@@ -120,7 +123,7 @@ mod tests {
         for (name, value) in attributes {
             entry.set(name, vec![value.as_bytes().to_vec()]);
         }
-        account_state(&entry, NOW)
+        account_state(|name| entry.first(name), NOW)
     }
 
     #[test]

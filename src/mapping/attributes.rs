@@ -210,7 +210,12 @@ pub enum Number {
 impl Number {
     /// Reads the first value of an attribute.
     pub fn of(entry: &Entry, attribute: &str) -> Self {
-        let Some(octets) = entry.first(attribute) else {
+        Self::parse(entry.first(attribute))
+    }
+
+    /// Reads a value.
+    pub fn parse(value: Option<&[u8]>) -> Self {
+        let Some(octets) = value else {
             return Self::Absent;
         };
         let digits = octets.strip_prefix(b"-").unwrap_or(octets);

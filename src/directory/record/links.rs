@@ -33,32 +33,41 @@ pub(super) fn link_records(uuid: Uuid, attribute: &str, targets: &[Uuid], record
     }
 }
 
+/// The targets in one chunk.
+pub(super) fn decode_targets(
+    attribute: &str,
+    first: Uuid,
+    payload: &[u8],
+) -> Result<Vec<Uuid>, RecordError> {
+    let chunk = || RecordError::LinkChunk {
+        attribute: attribute.to_owned(),
+    };
+    let rest = match payload.split_first() {
+        Some((&FORMAT, rest)) => rest,
+        Some((&found, _)) => return Err(RecordError::Format { found }),
+        None => return Err(chunk()),
+    };
+    let (targets, []) = rest.as_chunks::<16>() else {
+        return Err(chunk());
+    };
+    if targets.first() != Some(first.as_bytes()) {
+        return Err(chunk());
+    }
+    Ok(targets.iter().copied().map(Uuid::from_bytes).collect())
+}
+
+/// Adds the targets in one chunk to the link of an entry.
 pub(super) fn add_targets(
     entry: &mut Entry,
     attribute: &str,
     first: Uuid,
     payload: &[u8],
 ) -> Result<(), RecordError> {
-    let targets = match payload.split_first_chunk() {
-        Some((&[FORMAT], rest)) => rest.as_chunks::<16>(),
-        Some((&[found], _)) => return Err(RecordError::Format { found }),
-        None => (Default::default(), Default::default()),
-    };
-    let (targets, []) = targets else {
-        return Err(RecordError::LinkChunk {
-            attribute: attribute.to_owned(),
-        });
-    };
-    if targets.first() != Some(first.as_bytes()) {
-        return Err(RecordError::LinkChunk {
-            attribute: attribute.to_owned(),
-        });
-    }
+    let targets = decode_targets(attribute, first, payload)?;
     let mut links = entry.links.iter_mut();
     match links.find(|link| link.attribute == attribute) {
         Some(link) => {
-            link.targets
-                .extend(targets.iter().copied().map(Uuid::from_bytes));
+            link.targets.extend(targets);
             Ok(())
         }
         None => Err(RecordError::UnknownLink {
