@@ -79,7 +79,7 @@ impl Authenticator {
             Named::Ambiguous => {
                 tracing::warn!(
                     target: "adduct::audit",
-                    bind.name = %String::from_utf8_lossy(name),
+                    "bind.name" = %String::from_utf8_lossy(name),
                     "the name means more than one entry and was refused: bind by DN, or make the names unique"
                 );
                 self.nobody(password).await

@@ -198,9 +198,7 @@ impl<'a> Parser<'a> {
     fn escape(&mut self) -> Result<u8, DnError> {
         self.advance();
         match self.peek() {
-            Some(
-                byte @ (b'\\' | b'"' | b'+' | b',' | b';' | b'<' | b'>' | b' ' | b'#' | b'='),
-            ) => {
+            Some(byte @ (b'\\' | b'"' | b'+' | b',' | b';' | b'<' | b'>' | b' ' | b'#' | b'=')) => {
                 self.advance();
                 Ok(byte)
             }

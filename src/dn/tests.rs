@@ -47,7 +47,10 @@ fn reads_what_clients_send() {
         Dn::parse("UID = alice , ou=People ; dc=corp+o = x").unwrap(),
         Dn::parse("UID=alice,ou=People,dc=corp+o=x").unwrap()
     );
-    assert_eq!(value("cn=\"Smith, John; <x>\\\"\" , dc=x"), b"Smith, John; <x>\"");
+    assert_eq!(
+        value("cn=\"Smith, John; <x>\\\"\" , dc=x"),
+        b"Smith, John; <x>\""
+    );
     assert_eq!(values("OID.2.5.4.3=x")[0].0, "2.5.4.3");
     assert_eq!(value("cn=Smith\\2C John"), b"Smith, John");
     assert_eq!(value("cn=\\ a\\ "), b" a ");

@@ -270,7 +270,10 @@ mod tests {
         assert_eq!(read.oid, "1.2.3");
         assert_eq!(read.names, ["a", "b"]);
         assert_eq!(read.description, "it's");
-        assert_eq!(read.syntax.as_deref(), Some("1.3.6.1.4.1.1466.115.121.1.15"));
+        assert_eq!(
+            read.syntax.as_deref(),
+            Some("1.3.6.1.4.1.1466.115.121.1.15")
+        );
         assert!(read.obsolete && read.single_value && read.no_user_modification);
         assert_eq!(read.usage, Usage::DirectoryOperation);
     }
@@ -298,7 +301,11 @@ mod tests {
             ("( 1.2.3 ) x", 8),
             ("( 1.2.3 NAME ( 'a' ( 'b' ) ) )", 19),
         ] {
-            assert_eq!(AttributeTypeDescription::parse(text).unwrap_err().offset, offset, "{text}");
+            assert_eq!(
+                AttributeTypeDescription::parse(text).unwrap_err().offset,
+                offset,
+                "{text}"
+            );
         }
     }
 }

@@ -175,11 +175,16 @@ fn ldif_keyword(line: &str) -> Result<(Option<Keyword>, usize), String> {
         _ => return Ok((None, 0)),
     };
     if value.starts_with(':') {
-        return Err(format!("`{name}::`: definitions in base64 are not understood"));
+        return Err(format!(
+            "`{name}::`: definitions in base64 are not understood"
+        ));
     }
     // OpenLDAP numbers the values it exports: `{12}( ... )`.
     let argument = value.trim_start();
-    let argument = match argument.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+    let argument = match argument
+        .strip_prefix('{')
+        .and_then(|rest| rest.split_once('}'))
+    {
         Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => rest,
         _ => argument,
     };

@@ -287,7 +287,10 @@ pub fn substrings_match<P: AsRef<[u8]>>(
     let mut padded = vec![b' '];
     double_spaces(value, &mut padded);
     padded.push(b' ');
-    let any: Vec<Vec<u8>> = any.iter().map(|part| expand(part.as_ref(), b"", b"")).collect();
+    let any: Vec<Vec<u8>> = any
+        .iter()
+        .map(|part| expand(part.as_ref(), b"", b""))
+        .collect();
     parts_match(
         &padded,
         initial.map(|part| expand(part, b" ", b"")).as_deref(),
@@ -387,11 +390,7 @@ fn normalize_oid<'a>(schema: &'a Schema, value: &[u8]) -> Result<Cow<'a, [u8]>, 
     Err(InvalidValue("neither an OID nor a name"))
 }
 
-fn normalize_name(
-    schema: &Schema,
-    value: &[u8],
-    output: &mut Vec<u8>,
-) -> Result<(), InvalidValue> {
+fn normalize_name(schema: &Schema, value: &[u8], output: &mut Vec<u8>) -> Result<(), InvalidValue> {
     let text = str::from_utf8(value).map_err(|_| InvalidValue("not UTF-8"))?;
     let dn = Dn::parse(text).map_err(|_| InvalidValue("no distinguished name"))?;
     schema.normalize_dn_into(&dn, output)

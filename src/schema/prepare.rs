@@ -98,9 +98,7 @@ fn is_prepared(value: &[u8], case: Case, insignificant: Insignificant) -> bool {
                 && !value.windows(2).any(|pair| pair == b"  ")
         }
         Insignificant::AllSpaces => !value.contains(&b' '),
-        Insignificant::SpacesAndHyphens => {
-            !value.iter().any(|byte| matches!(byte, b' ' | b'-'))
-        }
+        Insignificant::SpacesAndHyphens => !value.iter().any(|byte| matches!(byte, b' ' | b'-')),
     }
 }
 
@@ -196,8 +194,10 @@ fn remove(
     };
     while let Some(character) = characters.next() {
         // A space that carries a combining mark is no space (section 2.6.1).
-        let is_space =
-            character == ' ' && !characters.peek().is_some_and(|&next| is_combining_mark(next));
+        let is_space = character == ' '
+            && !characters
+                .peek()
+                .is_some_and(|&next| is_combining_mark(next));
         if is_space {
             pending_space = true;
             continue;
@@ -284,7 +284,10 @@ mod tests {
     #[test]
     fn prohibited_characters() {
         for text in ["\u{fffd}", "a\u{e000}", "\u{ffff}", "\u{0301}a", ""] {
-            assert!(prepare(text.as_bytes(), Case::Fold, Insignificant::WHOLE).is_err(), "{text:?}");
+            assert!(
+                prepare(text.as_bytes(), Case::Fold, Insignificant::WHOLE).is_err(),
+                "{text:?}"
+            );
         }
         assert!(prepare(b"a\xff", Case::Fold, Insignificant::WHOLE).is_err());
     }

@@ -200,7 +200,9 @@ impl<'a> Builder<'a> {
     fn build(mut self, definitions: &'a [Definition]) -> Result<Schema, SchemaError> {
         for definition in definitions {
             match &definition.body {
-                Body::AttributeType(description) => self.number_attribute(definition, description)?,
+                Body::AttributeType(description) => {
+                    self.number_attribute(definition, description)?
+                }
                 Body::ObjectClass(description) => self.number_class(definition, description)?,
             }
         }
@@ -215,7 +217,10 @@ impl<'a> Builder<'a> {
         description: &'a AttributeTypeDescription,
     ) -> Result<(), SchemaError> {
         let keys = keys(definition, &description.oid, &description.names)?;
-        if let Some(id) = keys.iter().find_map(|key| find(&self.schema.attribute_names, key)) {
+        if let Some(id) = keys
+            .iter()
+            .find_map(|key| find(&self.schema.attribute_names, key))
+        {
             self.repeated_attributes.push((id, definition, description));
             return Ok(());
         }
@@ -244,7 +249,10 @@ impl<'a> Builder<'a> {
         description: &'a ObjectClassDescription,
     ) -> Result<(), SchemaError> {
         let keys = keys(definition, &description.oid, &description.names)?;
-        if let Some(id) = keys.iter().find_map(|key| find(&self.schema.class_names, key)) {
+        if let Some(id) = keys
+            .iter()
+            .find_map(|key| find(&self.schema.class_names, key))
+        {
             self.repeated_classes.push((id, definition, description));
             return Ok(());
         }
@@ -286,8 +294,9 @@ impl<'a> Builder<'a> {
                 }
             }
             if blocked.len() == waiting.len()
-                && let Some((definition, description)) =
-                    blocked.first().and_then(|&index| self.attributes.get(index))
+                && let Some((definition, description)) = blocked
+                    .first()
+                    .and_then(|&index| self.attributes.get(index))
             {
                 return Err(definition.error(format!(
                     "SUP `{}` leads back to this attribute type",
@@ -414,9 +423,11 @@ fn attribute_type(
 ) -> Result<AttributeType, SchemaError> {
     let rule = |name: &Option<String>, keyword: &str, inherited: Option<MatchingRule>| match name {
         None => Ok(inherited),
-        Some(name) => MatchingRule::by_name(name.as_bytes()).map(Some).ok_or_else(|| {
-            definition.error(format!("unknown matching rule `{name}` in {keyword}"))
-        }),
+        Some(name) => MatchingRule::by_name(name.as_bytes())
+            .map(Some)
+            .ok_or_else(|| {
+                definition.error(format!("unknown matching rule `{name}` in {keyword}"))
+            }),
     };
     let syntax = match (&description.syntax, sup) {
         (Some(oid), _) => Syntax::by_oid(oid)
@@ -433,9 +444,21 @@ fn attribute_type(
         description: description.description.clone(),
         obsolete: description.obsolete,
         sup: sup.map(|sup| sup.id),
-        equality: rule(&description.equality, "EQUALITY", sup.and_then(|sup| sup.equality))?,
-        ordering: rule(&description.ordering, "ORDERING", sup.and_then(|sup| sup.ordering))?,
-        substring: rule(&description.substring, "SUBSTR", sup.and_then(|sup| sup.substring))?,
+        equality: rule(
+            &description.equality,
+            "EQUALITY",
+            sup.and_then(|sup| sup.equality),
+        )?,
+        ordering: rule(
+            &description.ordering,
+            "ORDERING",
+            sup.and_then(|sup| sup.ordering),
+        )?,
+        substring: rule(
+            &description.substring,
+            "SUBSTR",
+            sup.and_then(|sup| sup.substring),
+        )?,
         syntax,
         single_value: description.single_value,
         collective: description.collective,
@@ -510,7 +533,11 @@ fn above(start: usize, parents: &[Vec<usize>]) -> Vec<usize> {
     let mut next = vec![start];
     while !next.is_empty() {
         let mut further = Vec::new();
-        for &parent in next.iter().filter_map(|&index| parents.get(index)).flatten() {
+        for &parent in next
+            .iter()
+            .filter_map(|&index| parents.get(index))
+            .flatten()
+        {
             if !reached.contains(&parent) {
                 reached.push(parent);
                 further.push(parent);

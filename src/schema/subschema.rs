@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{AttributeId, AttributeType, MatchingRule, ObjectClass, RuleKind, Schema, Syntax, Usage};
+use super::{
+    AttributeId, AttributeType, MatchingRule, ObjectClass, RuleKind, Schema, Syntax, Usage,
+};
 
 impl Schema {
     /// The values of `attributeTypes`, in the order of definition.
@@ -79,9 +81,18 @@ impl Schema {
             rule.filter(|_| rule != inherited).map(MatchingRule::name)
         };
         for (keyword, rule) in [
-            ("EQUALITY", own(attribute.equality, sup.and_then(|sup| sup.equality))),
-            ("ORDERING", own(attribute.ordering, sup.and_then(|sup| sup.ordering))),
-            ("SUBSTR", own(attribute.substring, sup.and_then(|sup| sup.substring))),
+            (
+                "EQUALITY",
+                own(attribute.equality, sup.and_then(|sup| sup.equality)),
+            ),
+            (
+                "ORDERING",
+                own(attribute.ordering, sup.and_then(|sup| sup.ordering)),
+            ),
+            (
+                "SUBSTR",
+                own(attribute.substring, sup.and_then(|sup| sup.substring)),
+            ),
         ] {
             if let Some(name) = rule {
                 push(&mut text, keyword, name);
@@ -114,7 +125,9 @@ impl Schema {
             .map(|&id| self.object_class_def(id).name())
             .collect();
         let names = |ids: &[AttributeId]| -> Vec<&str> {
-            ids.iter().map(|&id| self.attribute_type(id).name()).collect()
+            ids.iter()
+                .map(|&id| self.attribute_type(id).name())
+                .collect()
         };
         if !sup.is_empty() {
             push(&mut text, "SUP", &oids(&sup));

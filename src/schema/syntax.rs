@@ -66,57 +66,213 @@ pub enum Syntax {
 
 /// Syntax, OID suffix below or whole OID, description as RFC 4517 or the vendor has it.
 const TABLE: &[(Syntax, &str, &str)] = &[
-    (Syntax::AttributeTypeDescription, "1.3.6.1.4.1.1466.115.121.1.3", "Attribute Type Description"),
+    (
+        Syntax::AttributeTypeDescription,
+        "1.3.6.1.4.1.1466.115.121.1.3",
+        "Attribute Type Description",
+    ),
     (Syntax::Audio, "1.3.6.1.4.1.1466.115.121.1.4", "Audio"),
     (Syntax::Binary, "1.3.6.1.4.1.1466.115.121.1.5", "Binary"),
-    (Syntax::BitString, "1.3.6.1.4.1.1466.115.121.1.6", "Bit String"),
+    (
+        Syntax::BitString,
+        "1.3.6.1.4.1.1466.115.121.1.6",
+        "Bit String",
+    ),
     (Syntax::Boolean, "1.3.6.1.4.1.1466.115.121.1.7", "Boolean"),
-    (Syntax::Certificate, "1.3.6.1.4.1.1466.115.121.1.8", "Certificate"),
-    (Syntax::CertificateList, "1.3.6.1.4.1.1466.115.121.1.9", "Certificate List"),
-    (Syntax::CertificatePair, "1.3.6.1.4.1.1466.115.121.1.10", "Certificate Pair"),
-    (Syntax::CountryString, "1.3.6.1.4.1.1466.115.121.1.11", "Country String"),
+    (
+        Syntax::Certificate,
+        "1.3.6.1.4.1.1466.115.121.1.8",
+        "Certificate",
+    ),
+    (
+        Syntax::CertificateList,
+        "1.3.6.1.4.1.1466.115.121.1.9",
+        "Certificate List",
+    ),
+    (
+        Syntax::CertificatePair,
+        "1.3.6.1.4.1.1466.115.121.1.10",
+        "Certificate Pair",
+    ),
+    (
+        Syntax::CountryString,
+        "1.3.6.1.4.1.1466.115.121.1.11",
+        "Country String",
+    ),
     (Syntax::Dn, "1.3.6.1.4.1.1466.115.121.1.12", "DN"),
-    (Syntax::DeliveryMethod, "1.3.6.1.4.1.1466.115.121.1.14", "Delivery Method"),
-    (Syntax::DirectoryString, "1.3.6.1.4.1.1466.115.121.1.15", "Directory String"),
-    (Syntax::DitContentRuleDescription, "1.3.6.1.4.1.1466.115.121.1.16", "DIT Content Rule Description"),
-    (Syntax::DitStructureRuleDescription, "1.3.6.1.4.1.1466.115.121.1.17", "DIT Structure Rule Description"),
-    (Syntax::EnhancedGuide, "1.3.6.1.4.1.1466.115.121.1.21", "Enhanced Guide"),
-    (Syntax::FacsimileTelephoneNumber, "1.3.6.1.4.1.1466.115.121.1.22", "Facsimile Telephone Number"),
+    (
+        Syntax::DeliveryMethod,
+        "1.3.6.1.4.1.1466.115.121.1.14",
+        "Delivery Method",
+    ),
+    (
+        Syntax::DirectoryString,
+        "1.3.6.1.4.1.1466.115.121.1.15",
+        "Directory String",
+    ),
+    (
+        Syntax::DitContentRuleDescription,
+        "1.3.6.1.4.1.1466.115.121.1.16",
+        "DIT Content Rule Description",
+    ),
+    (
+        Syntax::DitStructureRuleDescription,
+        "1.3.6.1.4.1.1466.115.121.1.17",
+        "DIT Structure Rule Description",
+    ),
+    (
+        Syntax::EnhancedGuide,
+        "1.3.6.1.4.1.1466.115.121.1.21",
+        "Enhanced Guide",
+    ),
+    (
+        Syntax::FacsimileTelephoneNumber,
+        "1.3.6.1.4.1.1466.115.121.1.22",
+        "Facsimile Telephone Number",
+    ),
     (Syntax::Fax, "1.3.6.1.4.1.1466.115.121.1.23", "Fax"),
-    (Syntax::GeneralizedTime, "1.3.6.1.4.1.1466.115.121.1.24", "Generalized Time"),
+    (
+        Syntax::GeneralizedTime,
+        "1.3.6.1.4.1.1466.115.121.1.24",
+        "Generalized Time",
+    ),
     (Syntax::Guide, "1.3.6.1.4.1.1466.115.121.1.25", "Guide"),
-    (Syntax::Ia5String, "1.3.6.1.4.1.1466.115.121.1.26", "IA5 String"),
+    (
+        Syntax::Ia5String,
+        "1.3.6.1.4.1.1466.115.121.1.26",
+        "IA5 String",
+    ),
     (Syntax::Integer, "1.3.6.1.4.1.1466.115.121.1.27", "INTEGER"),
     (Syntax::Jpeg, "1.3.6.1.4.1.1466.115.121.1.28", "JPEG"),
-    (Syntax::MatchingRuleDescription, "1.3.6.1.4.1.1466.115.121.1.30", "Matching Rule Description"),
-    (Syntax::MatchingRuleUseDescription, "1.3.6.1.4.1.1466.115.121.1.31", "Matching Rule Use Description"),
-    (Syntax::NameAndOptionalUid, "1.3.6.1.4.1.1466.115.121.1.34", "Name And Optional UID"),
-    (Syntax::NameFormDescription, "1.3.6.1.4.1.1466.115.121.1.35", "Name Form Description"),
-    (Syntax::NumericString, "1.3.6.1.4.1.1466.115.121.1.36", "Numeric String"),
-    (Syntax::ObjectClassDescription, "1.3.6.1.4.1.1466.115.121.1.37", "Object Class Description"),
+    (
+        Syntax::MatchingRuleDescription,
+        "1.3.6.1.4.1.1466.115.121.1.30",
+        "Matching Rule Description",
+    ),
+    (
+        Syntax::MatchingRuleUseDescription,
+        "1.3.6.1.4.1.1466.115.121.1.31",
+        "Matching Rule Use Description",
+    ),
+    (
+        Syntax::NameAndOptionalUid,
+        "1.3.6.1.4.1.1466.115.121.1.34",
+        "Name And Optional UID",
+    ),
+    (
+        Syntax::NameFormDescription,
+        "1.3.6.1.4.1.1466.115.121.1.35",
+        "Name Form Description",
+    ),
+    (
+        Syntax::NumericString,
+        "1.3.6.1.4.1.1466.115.121.1.36",
+        "Numeric String",
+    ),
+    (
+        Syntax::ObjectClassDescription,
+        "1.3.6.1.4.1.1466.115.121.1.37",
+        "Object Class Description",
+    ),
     (Syntax::Oid, "1.3.6.1.4.1.1466.115.121.1.38", "OID"),
-    (Syntax::OtherMailbox, "1.3.6.1.4.1.1466.115.121.1.39", "Other Mailbox"),
-    (Syntax::OctetString, "1.3.6.1.4.1.1466.115.121.1.40", "Octet String"),
-    (Syntax::PostalAddress, "1.3.6.1.4.1.1466.115.121.1.41", "Postal Address"),
-    (Syntax::ProtocolInformation, "1.3.6.1.4.1.1466.115.121.1.42", "Protocol Information"),
-    (Syntax::PresentationAddress, "1.3.6.1.4.1.1466.115.121.1.43", "Presentation Address"),
-    (Syntax::PrintableString, "1.3.6.1.4.1.1466.115.121.1.44", "Printable String"),
-    (Syntax::SubtreeSpecification, "1.3.6.1.4.1.1466.115.121.1.45", "Subtree Specification"),
-    (Syntax::SupportedAlgorithm, "1.3.6.1.4.1.1466.115.121.1.49", "Supported Algorithm"),
-    (Syntax::TelephoneNumber, "1.3.6.1.4.1.1466.115.121.1.50", "Telephone Number"),
-    (Syntax::TeletexTerminalIdentifier, "1.3.6.1.4.1.1466.115.121.1.51", "Teletex Terminal Identifier"),
-    (Syntax::TelexNumber, "1.3.6.1.4.1.1466.115.121.1.52", "Telex Number"),
+    (
+        Syntax::OtherMailbox,
+        "1.3.6.1.4.1.1466.115.121.1.39",
+        "Other Mailbox",
+    ),
+    (
+        Syntax::OctetString,
+        "1.3.6.1.4.1.1466.115.121.1.40",
+        "Octet String",
+    ),
+    (
+        Syntax::PostalAddress,
+        "1.3.6.1.4.1.1466.115.121.1.41",
+        "Postal Address",
+    ),
+    (
+        Syntax::ProtocolInformation,
+        "1.3.6.1.4.1.1466.115.121.1.42",
+        "Protocol Information",
+    ),
+    (
+        Syntax::PresentationAddress,
+        "1.3.6.1.4.1.1466.115.121.1.43",
+        "Presentation Address",
+    ),
+    (
+        Syntax::PrintableString,
+        "1.3.6.1.4.1.1466.115.121.1.44",
+        "Printable String",
+    ),
+    (
+        Syntax::SubtreeSpecification,
+        "1.3.6.1.4.1.1466.115.121.1.45",
+        "Subtree Specification",
+    ),
+    (
+        Syntax::SupportedAlgorithm,
+        "1.3.6.1.4.1.1466.115.121.1.49",
+        "Supported Algorithm",
+    ),
+    (
+        Syntax::TelephoneNumber,
+        "1.3.6.1.4.1.1466.115.121.1.50",
+        "Telephone Number",
+    ),
+    (
+        Syntax::TeletexTerminalIdentifier,
+        "1.3.6.1.4.1.1466.115.121.1.51",
+        "Teletex Terminal Identifier",
+    ),
+    (
+        Syntax::TelexNumber,
+        "1.3.6.1.4.1.1466.115.121.1.52",
+        "Telex Number",
+    ),
     (Syntax::UtcTime, "1.3.6.1.4.1.1466.115.121.1.53", "UTC Time"),
-    (Syntax::LdapSyntaxDescription, "1.3.6.1.4.1.1466.115.121.1.54", "LDAP Syntax Description"),
-    (Syntax::SubstringAssertion, "1.3.6.1.4.1.1466.115.121.1.58", "Substring Assertion"),
+    (
+        Syntax::LdapSyntaxDescription,
+        "1.3.6.1.4.1.1466.115.121.1.54",
+        "LDAP Syntax Description",
+    ),
+    (
+        Syntax::SubstringAssertion,
+        "1.3.6.1.4.1.1466.115.121.1.58",
+        "Substring Assertion",
+    ),
     (Syntax::Uuid, "1.3.6.1.1.16.1", "UUID"),
-    (Syntax::NisNetgroupTriple, "1.3.6.1.1.1.0.0", "NIS Netgroup Triple"),
+    (
+        Syntax::NisNetgroupTriple,
+        "1.3.6.1.1.1.0.0",
+        "NIS Netgroup Triple",
+    ),
     (Syntax::BootParameter, "1.3.6.1.1.1.0.1", "Boot Parameter"),
-    (Syntax::AdDnWithBinary, "1.2.840.113556.1.4.903", "DN With Binary"),
-    (Syntax::AdDnWithString, "1.2.840.113556.1.4.904", "DN With String"),
-    (Syntax::AdCaseIgnoreString, "1.2.840.113556.1.4.905", "Case Ignore String"),
-    (Syntax::AdLargeInteger, "1.2.840.113556.1.4.906", "Large Integer"),
-    (Syntax::AdSecurityDescriptor, "1.2.840.113556.1.4.907", "NT Security Descriptor"),
+    (
+        Syntax::AdDnWithBinary,
+        "1.2.840.113556.1.4.903",
+        "DN With Binary",
+    ),
+    (
+        Syntax::AdDnWithString,
+        "1.2.840.113556.1.4.904",
+        "DN With String",
+    ),
+    (
+        Syntax::AdCaseIgnoreString,
+        "1.2.840.113556.1.4.905",
+        "Case Ignore String",
+    ),
+    (
+        Syntax::AdLargeInteger,
+        "1.2.840.113556.1.4.906",
+        "Large Integer",
+    ),
+    (
+        Syntax::AdSecurityDescriptor,
+        "1.2.840.113556.1.4.907",
+        "NT Security Descriptor",
+    ),
     (Syntax::AdOrName, "1.2.840.113556.1.4.1221", "OR Name"),
 ];
 
@@ -190,10 +346,11 @@ impl Syntax {
     }
 
     fn row(self) -> &'static (Self, &'static str, &'static str) {
-        TABLE
-            .iter()
-            .find(|row| row.0 == self)
-            .unwrap_or(&(Self::OctetString, "1.3.6.1.4.1.1466.115.121.1.40", "Octet String"))
+        TABLE.iter().find(|row| row.0 == self).unwrap_or(&(
+            Self::OctetString,
+            "1.3.6.1.4.1.1466.115.121.1.40",
+            "Octet String",
+        ))
     }
 }
 
@@ -246,7 +403,9 @@ pub(super) fn is_numeric_oid(value: &[u8]) -> bool {
 /// Whether this is a short name (RFC 4512 section 1.4, `keystring`).
 pub(super) fn is_descriptor(value: &[u8]) -> bool {
     value.first().is_some_and(u8::is_ascii_alphabetic)
-        && value.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'-')
+        && value
+            .iter()
+            .all(|&b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 /// The sign and the digits of an integer; no leading zeros, no minus zero (RFC 4517 3.3.16).
@@ -322,7 +481,11 @@ mod tests {
             (Syntax::Dn, "cn=a,dc=b", true),
             (Syntax::Dn, "", true),
             (Syntax::Dn, "a,b", false),
-            (Syntax::NameAndOptionalUid, "1.3.6.1.4.1.1466.0=#04024869,o=Test,c=GB#'0101'B", true),
+            (
+                Syntax::NameAndOptionalUid,
+                "1.3.6.1.4.1.1466.0=#04024869,o=Test,c=GB#'0101'B",
+                true,
+            ),
             (Syntax::CountryString, "DE", true),
             (Syntax::CountryString, "DEU", false),
             (Syntax::DirectoryString, "é", true),
@@ -336,7 +499,11 @@ mod tests {
             (Syntax::GeneralizedTime, "199412161032Z", true),
             (Syntax::GeneralizedTime, "199413161032Z", false),
         ] {
-            assert_eq!(syntax.validate(value.as_bytes()), right, "{syntax:?} {value}");
+            assert_eq!(
+                syntax.validate(value.as_bytes()),
+                right,
+                "{syntax:?} {value}"
+            );
         }
         assert!(!Syntax::DirectoryString.validate(b"\xff"));
         assert!(Syntax::OctetString.validate(b"\xff"));
