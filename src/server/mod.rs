@@ -1,3 +1,4 @@
 //! Serving LDAP.
 
 pub mod config;
+pub mod metrics;

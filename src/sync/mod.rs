@@ -1,3 +1,4 @@
 //! Keeping the replica equal to AD.
 
 pub mod config;
+pub mod state;
