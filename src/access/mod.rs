@@ -68,7 +68,9 @@ impl Access {
 
     /// Whether the entry of this DN is an administrator.
     pub fn is_administrator(&self, schema: &Schema, dn: &str) -> bool {
-        let normalized = Dn::parse(dn).ok().and_then(|dn| schema.normalize_dn(&dn).ok());
+        let normalized = Dn::parse(dn)
+            .ok()
+            .and_then(|dn| schema.normalize_dn(&dn).ok());
         normalized.is_some_and(|dn| self.administrators.contains(&dn))
     }
 

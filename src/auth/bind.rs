@@ -77,9 +77,10 @@ impl Authenticator {
             Named::InvalidDn => return Err(BindRefused::InvalidDn),
             Named::Nobody => self.nobody(password).await,
             Named::Ambiguous => {
+                let name = String::from_utf8_lossy(name);
                 tracing::warn!(
                     target: "adduct::audit",
-                    "bind.name" = %String::from_utf8_lossy(name),
+                    %name,
                     "the name means more than one entry and was refused: bind by DN, or make the names unique"
                 );
                 self.nobody(password).await
@@ -102,7 +103,9 @@ impl Authenticator {
     async fn nobody(&self, password: &[u8]) -> Result<EntryId, BindRefused> {
         if self.upstreams.is_empty() {
             let started = Instant::now();
-            self.hashes.verify_nothing(Zeroizing::new(password.to_vec())).await?;
+            self.hashes
+                .verify_nothing(Zeroizing::new(password.to_vec()))
+                .await?;
             self.pace.record(started.elapsed());
         } else if self.pace.median().is_none() {
             tokio::time::sleep(FIRST_PACE).await;
@@ -110,7 +113,12 @@ impl Authenticator {
         Err(BindRefused::WRONG_PASSWORD)
     }
 
-    async fn verify(&self, snapshot: &Snapshot, id: EntryId, password: &[u8]) -> Result<(), BindRefused> {
+    async fn verify(
+        &self,
+        snapshot: &Snapshot,
+        id: EntryId,
+        password: &[u8],
+    ) -> Result<(), BindRefused> {
         let Some(entry) = snapshot.entry(id) else {
             return Err(BindRefused::WRONG_PASSWORD);
         };
@@ -127,9 +135,15 @@ impl Authenticator {
         entry: &ServedEntry,
         password: &[u8],
     ) -> Result<(), BindRefused> {
-        let hashed: Vec<&[u8]> = entry.attributes.values(snapshot.known().user_password).collect();
+        let hashed: Vec<&[u8]> = entry
+            .attributes
+            .values(snapshot.known().user_password)
+            .collect();
         let proof = hashed.concat();
-        if self.recheck.matches(entry.uuid, password, &proof, Instant::now()) {
+        if self
+            .recheck
+            .matches(entry.uuid, password, &proof, Instant::now())
+        {
             return Ok(());
         }
         let stored: Vec<StoredPassword> = hashed
@@ -140,12 +154,16 @@ impl Authenticator {
             })
             .collect();
         let started = Instant::now();
-        let right = self.hashes.verify(stored, Zeroizing::new(password.to_vec())).await?;
+        let right = self
+            .hashes
+            .verify(stored, Zeroizing::new(password.to_vec()))
+            .await?;
         self.pace.record(started.elapsed());
         if !right {
             return Err(BindRefused::WRONG_PASSWORD);
         }
-        self.recheck.remember(entry.uuid, password, &proof, Instant::now());
+        self.recheck
+            .remember(entry.uuid, password, &proof, Instant::now());
         Ok(())
     }
 
@@ -168,7 +186,9 @@ impl Authenticator {
             ));
         };
         let started = Instant::now();
-        let outcome = upstream.bind(&format!("<GUID={}>", entry.uuid), password).await?;
+        let outcome = upstream
+            .bind(&format!("<GUID={}>", entry.uuid), password)
+            .await?;
         self.pace.record(started.elapsed());
         if !outcome.proves_password() && outcome.result_code != ResultCode::INVALID_CREDENTIALS.0 {
             return Err(BindRefused::Unavailable(format!(
@@ -180,8 +200,12 @@ impl Authenticator {
         // told to him who proved the password.
         let state = account_state(snapshot, entry);
         match outcome.sub_code {
-            _ if outcome.is_success() && state.disabled => Err(BindRefused::Invalid(BindOutcome::ACCOUNT_DISABLED)),
-            _ if outcome.is_success() && state.expired => Err(BindRefused::Invalid(BindOutcome::ACCOUNT_EXPIRED)),
+            _ if outcome.is_success() && state.disabled => {
+                Err(BindRefused::Invalid(BindOutcome::ACCOUNT_DISABLED))
+            }
+            _ if outcome.is_success() && state.expired => {
+                Err(BindRefused::Invalid(BindOutcome::ACCOUNT_EXPIRED))
+            }
             _ if outcome.is_success() => Ok(()),
             Some(code) if outcome.proves_password() || code == BindOutcome::ACCOUNT_LOCKED => {
                 Err(BindRefused::Invalid(code))
@@ -207,7 +231,10 @@ fn account_state(snapshot: &Snapshot, entry: &ServedEntry) -> AccountState {
 fn identity(access: &Access, snapshot: &Snapshot, id: EntryId) -> AuthorizationIdentity {
     let dn = snapshot.dn(id);
     AuthorizationIdentity::Entry {
-        uuid: snapshot.entry(id).map(|entry| entry.uuid).unwrap_or_default(),
+        uuid: snapshot
+            .entry(id)
+            .map(|entry| entry.uuid)
+            .unwrap_or_default(),
         administrator: access.is_administrator(snapshot.schema(), &dn),
         dn,
     }
@@ -270,8 +297,12 @@ impl From<&BindRefused> for LdapResult {
                     "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {code:x}, v1db1"
                 ),
             ),
-            BindRefused::InvalidDn => Self::new(ResultCode::INVALID_DN_SYNTAX, "the bind name is not a DN"),
-            BindRefused::Busy => Self::new(ResultCode::BUSY, "too many binds are waiting: try again"),
+            BindRefused::InvalidDn => {
+                Self::new(ResultCode::INVALID_DN_SYNTAX, "the bind name is not a DN")
+            }
+            BindRefused::Busy => {
+                Self::new(ResultCode::BUSY, "too many binds are waiting: try again")
+            }
             BindRefused::Unavailable(text) => Self::new(ResultCode::UNAVAILABLE, text.clone()),
         }
     }

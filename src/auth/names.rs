@@ -43,7 +43,10 @@ pub fn resolve(snapshot: &Snapshot, name: &[u8]) -> Named {
     } else {
         by_account_name(snapshot, text)
     };
-    let mut accounts = found.iter().map(EntryId).filter(|id| can_bind(snapshot, *id));
+    let mut accounts = found
+        .iter()
+        .map(EntryId)
+        .filter(|id| can_bind(snapshot, *id));
     match (accounts.next(), accounts.next()) {
         (None, _) => Named::Nobody,
         (Some(id), None) => Named::One(id),
@@ -54,7 +57,9 @@ pub fn resolve(snapshot: &Snapshot, name: &[u8]) -> Named {
 /// Only served users, and local entries, have a password here.
 fn can_bind(snapshot: &Snapshot, id: EntryId) -> bool {
     snapshot.is_served(id)
-        && snapshot.entry(id).is_some_and(|entry| matches!(entry.kind, Kind::User | Kind::Local))
+        && snapshot
+            .entry(id)
+            .is_some_and(|entry| matches!(entry.kind, Kind::User | Kind::Local))
 }
 
 /// An account name may have an equals sign; a DN has one before any separator of other forms.
@@ -64,11 +69,15 @@ fn looks_like_a_dn(text: &str) -> bool {
     };
     let attribute = attribute.trim();
     !attribute.is_empty()
-        && attribute.chars().all(|character| character.is_ascii_alphanumeric() || "-.;".contains(character))
+        && attribute
+            .chars()
+            .all(|character| character.is_ascii_alphanumeric() || "-.;".contains(character))
 }
 
 fn by_identity(snapshot: &Snapshot, text: &str) -> Option<RoaringBitmap> {
-    let inner = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+    let inner = text
+        .strip_prefix('<')
+        .and_then(|rest| rest.strip_suffix('>'));
     let (kind, value) = match inner.and_then(|inner| inner.split_once('=')) {
         Some(pair) => pair,
         None if text.starts_with("S-1-") => ("SID", text),
@@ -104,7 +113,12 @@ fn by_uid_below(snapshot: &Snapshot, dn: &Dn) -> Option<RoaringBitmap> {
         return None;
     };
     let found = equal(snapshot, uid, &ava.value);
-    Some(found.iter().filter(|id| snapshot.is_within(EntryId(*id), above)).collect())
+    Some(
+        found
+            .iter()
+            .filter(|id| snapshot.is_within(EntryId(*id), above))
+            .collect(),
+    )
 }
 
 fn by_account_name(snapshot: &Snapshot, text: &str) -> RoaringBitmap {
@@ -112,7 +126,9 @@ fn by_account_name(snapshot: &Snapshot, text: &str) -> RoaringBitmap {
     let account = |name: &str| equal(snapshot, known.sam_account_name, name.as_bytes());
     if let Some((domain, name)) = text.split_once('\\') {
         let accounts = account(name);
-        return of_sources(snapshot, &accounts, |source| source.has_netbios_name(domain));
+        return of_sources(snapshot, &accounts, |source| {
+            source.has_netbios_name(domain)
+        });
     }
     let mut found = RoaringBitmap::new();
     if let Some((name, suffix)) = text.rsplit_once('@') {
@@ -148,7 +164,9 @@ fn by_canonical_name(snapshot: &Snapshot, domain: &str, path: &str) -> RoaringBi
     let mut open: Vec<EntryId> = snapshot
         .naming_contexts()
         .filter(|id| {
-            snapshot.source_of(*id).is_some_and(|source| source.domain.eq_ignore_ascii_case(domain))
+            snapshot
+                .source_of(*id)
+                .is_some_and(|source| source.domain.eq_ignore_ascii_case(domain))
         })
         .collect();
     let path = path.replace("\\/", "\0");
@@ -158,11 +176,15 @@ fn by_canonical_name(snapshot: &Snapshot, domain: &str, path: &str) -> RoaringBi
             .into_iter()
             .flat_map(|id| snapshot.children(id))
             .filter(|id| {
-                snapshot.entry(*id).and_then(|entry| Rdn::parse(&entry.rdn).ok()).is_some_and(|rdn| {
-                    rdn.avas.iter().any(|ava| {
-                        String::from_utf8_lossy(&ava.value).to_lowercase() == part.to_lowercase()
+                snapshot
+                    .entry(*id)
+                    .and_then(|entry| Rdn::parse(&entry.rdn).ok())
+                    .is_some_and(|rdn| {
+                        rdn.avas.iter().any(|ava| {
+                            String::from_utf8_lossy(&ava.value).to_lowercase()
+                                == part.to_lowercase()
+                        })
                     })
-                })
             })
             .collect();
     }

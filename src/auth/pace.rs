@@ -26,7 +26,11 @@ impl Pace {
 
     /// The median of recent verifications; `None` before the first.
     pub(super) fn median(&self) -> Option<Duration> {
-        let mut sorted = self.recent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut sorted = self
+            .recent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         sorted.sort_unstable();
         sorted.get(sorted.len() / 2).copied()
     }

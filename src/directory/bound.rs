@@ -83,14 +83,23 @@ impl Binder<'_> {
                 return BoundFilter::Or(parts.iter().map(|part| self.bind(part)).collect());
             }
             Filter::Not(part) => return BoundFilter::Not(Box::new(self.bind(part))),
-            Filter::Equality(assertion) | Filter::Approximate(assertion) => self.equality(assertion),
-            Filter::GreaterOrEqual(assertion) => self.ordering(assertion, |rule, value| Test::AtLeast { rule, value }),
-            Filter::LessOrEqual(assertion) => self.ordering(assertion, |rule, value| Test::AtMost { rule, value }),
+            Filter::Equality(assertion) | Filter::Approximate(assertion) => {
+                self.equality(assertion)
+            }
+            Filter::GreaterOrEqual(assertion) => {
+                self.ordering(assertion, |rule, value| Test::AtLeast { rule, value })
+            }
+            Filter::LessOrEqual(assertion) => {
+                self.ordering(assertion, |rule, value| Test::AtMost { rule, value })
+            }
             Filter::Present(attribute) => self.item(attribute, |_| Some(Test::Present)),
             Filter::Substrings { attribute, pieces } => self.substrings(attribute, pieces),
-            Filter::Extensible { rule, attribute, value, dn_attributes } => {
-                self.extensible(*rule, *attribute, value, *dn_attributes)
-            }
+            Filter::Extensible {
+                rule,
+                attribute,
+                value,
+                dn_attributes,
+            } => self.extensible(*rule, *attribute, value, *dn_attributes),
             Filter::Unknown => None,
         };
         item.map_or(BoundFilter::Undefined, BoundFilter::Item)
@@ -164,7 +173,10 @@ impl Binder<'_> {
         let schema = self.snapshot.schema();
         self.item(assertion.attribute, |id| {
             let rule = schema.attribute_type(id).ordering?;
-            let value = rule.normalize_assertion(schema, assertion.value).ok()?.into_owned();
+            let value = rule
+                .normalize_assertion(schema, assertion.value)
+                .ok()?
+                .into_owned();
             Some(test(rule, value))
         })
     }
@@ -208,7 +220,9 @@ impl Binder<'_> {
             Some(Test::Equal { rule, value })
         };
         let mut item = match (attribute, named) {
-            (Some(attribute), None) => self.equality(&AttributeValueAssertion { attribute, value })?,
+            (Some(attribute), None) => {
+                self.equality(&AttributeValueAssertion { attribute, value })?
+            }
             (Some(attribute), Some(rule)) => self.item(attribute, |_| equality(rule))?,
             // "All attributes that support that matching rule" (RFC 4511 section 4.5.1.7.7).
             (None, Some(rule)) => Item {
@@ -231,7 +245,11 @@ impl Binder<'_> {
 }
 
 fn normalize_part(rule: MatchingRule, octets: &[u8], position: Position) -> Option<Vec<u8>> {
-    Some(rule.normalize_substring(octets, position).ok()?.into_owned())
+    Some(
+        rule.normalize_substring(octets, position)
+            .ok()?
+            .into_owned(),
+    )
 }
 
 /// The entries of one set of postings, as a bitmap.

@@ -145,7 +145,11 @@ impl<'s> Builder<'s> {
 
     /// Sets whether an entry is served for its own sake.
     pub(super) fn set_selected(&mut self, id: EntryId, selected: bool) {
-        let Some(entry) = self.next.entry(id).filter(|entry| entry.selected != selected) else {
+        let Some(entry) = self
+            .next
+            .entry(id)
+            .filter(|entry| entry.selected != selected)
+        else {
             return;
         };
         let mut entry = ServedEntry::clone(entry);
@@ -169,11 +173,16 @@ impl<'s> Builder<'s> {
     /// The gid that is served for a group.
     pub(super) fn gid_of(&self, uuid: Uuid) -> Option<u32> {
         let id = self.next.id_of(uuid)?;
-        self.next.entry(id)?.attributes.number(self.next.known.gid_number)
+        self.next
+            .entry(id)?
+            .attributes
+            .number(self.next.known.gid_number)
     }
 
     fn is_unselective(&self, origin: OriginId) -> bool {
-        let source = usize::from(origin.0).checked_sub(1).and_then(|position| self.sources.get(position));
+        let source = usize::from(origin.0)
+            .checked_sub(1)
+            .and_then(|position| self.sources.get(position));
         source.is_none_or(|source| !Selector::new(source, origin).is_selective())
     }
 
@@ -243,7 +252,11 @@ impl<'s> Builder<'s> {
                 .map(|class| schema.object_class_def(class).name().as_bytes().to_vec())
                 .collect();
             for class in implied {
-                if !attribute.values.iter().any(|own| own.eq_ignore_ascii_case(&class)) {
+                if !attribute
+                    .values
+                    .iter()
+                    .any(|own| own.eq_ignore_ascii_case(&class))
+                {
                     attribute.values.push(class);
                 }
             }

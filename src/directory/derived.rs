@@ -16,7 +16,14 @@ use crate::{
 
 /// DN-valued attributes whose values are kept as identities, so that they follow renames.
 pub const LINK_ATTRIBUTES: &[&str] = &[
-    "member", "uniqueMember", "manager", "managedBy", "owner", "secretary", "assistant", "seeAlso",
+    "member",
+    "uniqueMember",
+    "manager",
+    "managedBy",
+    "owner",
+    "secretary",
+    "assistant",
+    "seeAlso",
     "roleOccupant",
 ];
 
@@ -83,7 +90,8 @@ impl Derivation {
     /// The entries that have this value, for equality.
     pub(super) fn entries_with(self, snapshot: &Snapshot, value: &[u8]) -> RoaringBitmap {
         let target = || snapshot.resolve_str(std::str::from_utf8(value).ok()?);
-        let of_target = |find: &dyn Fn(EntryId) -> RoaringBitmap| target().map(find).unwrap_or_default();
+        let of_target =
+            |find: &dyn Fn(EntryId) -> RoaringBitmap| target().map(find).unwrap_or_default();
         match self {
             Self::Link(attribute) => of_target(&|id| snapshot.sources_of(id, attribute)),
             Self::MemberOf => of_target(&|id| snapshot.members(id)),
@@ -103,21 +111,31 @@ impl Derivation {
                     .and_then(|uuid| snapshot.id_of(uuid)),
             ),
             // Nobody looks for these by value; evaluation of each candidate answers.
-            Self::HasSubordinates | Self::NumSubordinates | Self::StructuralObjectClass => (0..snapshot.id_bound())
+            Self::HasSubordinates | Self::NumSubordinates | Self::StructuralObjectClass => (0
+                ..snapshot.id_bound())
                 .filter(|id| {
                     let mut values = Vec::new();
                     self.write_values(snapshot, EntryId(*id), &mut values);
-                    ber::Reader::new(&values).octets().is_ok_and(|own| own.eq_ignore_ascii_case(value))
+                    ber::Reader::new(&values)
+                        .octets()
+                        .is_ok_and(|own| own.eq_ignore_ascii_case(value))
                 })
                 .collect(),
             Self::SubschemaSubentry => {
-                let named = std::str::from_utf8(value).ok().and_then(|text| Dn::parse(text).ok());
+                let named = std::str::from_utf8(value)
+                    .ok()
+                    .and_then(|text| Dn::parse(text).ok());
                 let schema = snapshot.schema();
                 let same = named.is_some_and(|dn| {
-                    Dn::parse(SUBSCHEMA_DN)
-                        .is_ok_and(|own| schema.normalize_dn(&dn).ok() == schema.normalize_dn(&own).ok())
+                    Dn::parse(SUBSCHEMA_DN).is_ok_and(|own| {
+                        schema.normalize_dn(&dn).ok() == schema.normalize_dn(&own).ok()
+                    })
                 });
-                if same { (0..snapshot.id_bound()).collect() } else { RoaringBitmap::new() }
+                if same {
+                    (0..snapshot.id_bound()).collect()
+                } else {
+                    RoaringBitmap::new()
+                }
             }
         }
     }
@@ -135,7 +153,8 @@ impl Derivation {
             let user = EntryId(user);
             let same = snapshot.entry(user).is_some_and(|entry| {
                 entry.attributes.values(uid).any(|own| {
-                    rule.normalize(snapshot.schema(), own).is_ok_and(|own| own == normalized)
+                    rule.normalize(snapshot.schema(), own)
+                        .is_ok_and(|own| own == normalized)
                 })
             });
             if same && snapshot.is_served(user) {
@@ -187,7 +206,9 @@ impl Derivation {
                 let count = snapshot.children(id).count().to_string();
                 ber::write_octets(out, ber::OCTET_STRING, count.as_bytes());
             }
-            Self::SubschemaSubentry => ber::write_octets(out, ber::OCTET_STRING, SUBSCHEMA_DN.as_bytes()),
+            Self::SubschemaSubentry => {
+                ber::write_octets(out, ber::OCTET_STRING, SUBSCHEMA_DN.as_bytes())
+            }
             Self::StructuralObjectClass => {
                 if let Some(name) = structural_class(snapshot, id) {
                     ber::write_octets(out, ber::OCTET_STRING, name.as_bytes());
@@ -208,7 +229,9 @@ fn write_dn(snapshot: &Snapshot, id: EntryId, out: &mut Vec<u8>) {
 }
 
 fn is_from_ad(snapshot: &Snapshot, id: EntryId) -> bool {
-    snapshot.entry(id).is_some_and(|entry| entry.origin != OriginId::LOCAL)
+    snapshot
+        .entry(id)
+        .is_some_and(|entry| entry.origin != OriginId::LOCAL)
 }
 
 /// The structural class with the most superclasses; an AD entry carries two chains, of which AD's

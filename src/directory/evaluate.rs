@@ -63,7 +63,9 @@ impl Item {
         {
             return true;
         }
-        self.attributes.iter().any(|attribute| self.holds_of(subject, *attribute))
+        self.attributes
+            .iter()
+            .any(|attribute| self.holds_of(subject, *attribute))
             || (self.in_dn && self.holds_in_dn(subject))
     }
 
@@ -74,7 +76,9 @@ impl Item {
             .filter(|stored| stored.has_options(&self.options))
             .any(|stored| match &self.test {
                 Test::Present => true,
-                test => stored.values().any(|value| test.matches(subject.snapshot, value)),
+                test => stored
+                    .values()
+                    .any(|value| test.matches(subject.snapshot, value)),
             });
         stored || self.holds_of_derived(subject, attribute)
     }
@@ -102,7 +106,9 @@ impl Item {
         let schema = subject.snapshot.schema();
         let mut next = subject.id;
         while let Some(entry) = next.and_then(|id| subject.snapshot.entry(id)) {
-            let rdns = crate::dn::Dn::parse(&entry.rdn).map(|dn| dn.rdns).unwrap_or_default();
+            let rdns = crate::dn::Dn::parse(&entry.rdn)
+                .map(|dn| dn.rdns)
+                .unwrap_or_default();
             let found = rdns.iter().flat_map(|Rdn { avas }| avas).any(|ava| {
                 schema
                     .attribute(ava.attribute.as_bytes())
@@ -123,15 +129,18 @@ impl Test {
         let schema = snapshot.schema();
         match self {
             Self::Present => true,
-            Self::Equal { rule, value: wanted } => {
-                rule.normalize(schema, value).is_ok_and(|value| *value == **wanted)
-            }
-            Self::AtLeast { rule, value: bound } => {
-                rule.normalize(schema, value).is_ok_and(|value| *value >= **bound)
-            }
-            Self::AtMost { rule, value: bound } => {
-                rule.normalize(schema, value).is_ok_and(|value| *value <= **bound)
-            }
+            Self::Equal {
+                rule,
+                value: wanted,
+            } => rule
+                .normalize(schema, value)
+                .is_ok_and(|value| *value == **wanted),
+            Self::AtLeast { rule, value: bound } => rule
+                .normalize(schema, value)
+                .is_ok_and(|value| *value >= **bound),
+            Self::AtMost { rule, value: bound } => rule
+                .normalize(schema, value)
+                .is_ok_and(|value| *value <= **bound),
             Self::Contains { rule, parts } => rule.normalize(schema, value).is_ok_and(|value| {
                 substrings_match(
                     &value,

@@ -18,18 +18,55 @@ use crate::schema::{AttributeId, Schema};
 
 /// What clients look entries up by; objectGUID and entryUUID have a map of their own.
 const EQUALITY: &[&str] = &[
-    "objectClass", "uid", "uidNumber", "gidNumber", "cn", "sn", "givenName", "name", "displayName",
-    "mail", "proxyAddresses", "sAMAccountName", "userPrincipalName", "objectSid",
-    "primaryGroupID", "sAMAccountType", "employeeID", "employeeNumber",
-    "telephoneNumber", "mobile", "memberUid", "member", "uniqueMember", "manager", "ou", "o", "dc",
-    "sudoHost", "sudoUser", "automountMapName", "automountKey", "ipHostNumber", "krbPrincipalName",
-    "extensionAttribute1", "servicePrincipalName",
+    "objectClass",
+    "uid",
+    "uidNumber",
+    "gidNumber",
+    "cn",
+    "sn",
+    "givenName",
+    "name",
+    "displayName",
+    "mail",
+    "proxyAddresses",
+    "sAMAccountName",
+    "userPrincipalName",
+    "objectSid",
+    "primaryGroupID",
+    "sAMAccountType",
+    "employeeID",
+    "employeeNumber",
+    "telephoneNumber",
+    "mobile",
+    "memberUid",
+    "member",
+    "uniqueMember",
+    "manager",
+    "ou",
+    "o",
+    "dc",
+    "sudoHost",
+    "sudoUser",
+    "automountMapName",
+    "automountKey",
+    "ipHostNumber",
+    "krbPrincipalName",
+    "extensionAttribute1",
+    "servicePrincipalName",
 ];
 
 /// What people search parts of.
 const SUBSTRING: &[&str] = &[
-    "uid", "cn", "sn", "givenName", "name", "displayName", "mail", "sAMAccountName",
-    "userPrincipalName", "telephoneNumber",
+    "uid",
+    "cn",
+    "sn",
+    "givenName",
+    "name",
+    "displayName",
+    "mail",
+    "sAMAccountName",
+    "userPrincipalName",
+    "telephoneNumber",
 ];
 
 /// Stands before the first and after the last octet of a value in its trigrams; never part of UTF-8.
@@ -57,7 +94,10 @@ impl Index {
     pub(super) fn new(schema: &Schema) -> Self {
         let mut kinds = vec![Kinds::default(); schema.attributes().count()];
         let mut mark = |names: &[&str], set: fn(&mut Kinds)| {
-            for id in names.iter().filter_map(|name| schema.attribute(name.as_bytes())) {
+            for id in names
+                .iter()
+                .filter_map(|name| schema.attribute(name.as_bytes()))
+            {
                 if let Some(kinds) = kinds.get_mut(usize::from(id.0)) {
                     set(kinds);
                 }
@@ -90,11 +130,18 @@ impl Index {
     }
 
     /// Entries whose values may have the normalized parts; `None` where the index cannot tell.
-    pub(super) fn substrings(&self, attribute: AttributeId, parts: &Parts) -> Option<RoaringBitmap> {
+    pub(super) fn substrings(
+        &self,
+        attribute: AttributeId,
+        parts: &Parts,
+    ) -> Option<RoaringBitmap> {
         if !self.kinds(attribute).substring {
             return None;
         }
-        let initial = parts.initial.iter().map(|part| bounded(&[START], part, &[]));
+        let initial = parts
+            .initial
+            .iter()
+            .map(|part| bounded(&[START], part, &[]));
         let any = parts.any.iter().map(|part| bounded(&[], part, &[]));
         let last = parts.last.iter().map(|part| bounded(&[], part, &[END]));
         let mut result: Option<RoaringBitmap> = None;
@@ -157,7 +204,10 @@ impl Index {
                 }
                 if kinds.substring {
                     for trigram in trigrams(&bounded(&[START], &normalized, &[END])) {
-                        act(self, Key::Trigram(trigram_key(attribute.attribute, trigram)));
+                        act(
+                            self,
+                            Key::Trigram(trigram_key(attribute.attribute, trigram)),
+                        );
                     }
                 }
             }
@@ -165,7 +215,10 @@ impl Index {
     }
 
     fn kinds(&self, attribute: AttributeId) -> Kinds {
-        self.kinds.get(usize::from(attribute.0)).copied().unwrap_or_default()
+        self.kinds
+            .get(usize::from(attribute.0))
+            .copied()
+            .unwrap_or_default()
     }
 
     fn key(&self, attribute: AttributeId, normalized: &[u8]) -> u64 {
@@ -186,7 +239,9 @@ fn bounded(start: &[u8], text: &[u8], end: &[u8]) -> Vec<u8> {
 }
 
 fn trigrams(octets: &[u8]) -> impl Iterator<Item = [u8; 3]> + '_ {
-    octets.windows(3).filter_map(|window| window.try_into().ok())
+    octets
+        .windows(3)
+        .filter_map(|window| window.try_into().ok())
 }
 
 fn trigram_key(attribute: AttributeId, [a, b, c]: [u8; 3]) -> u64 {

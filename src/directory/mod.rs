@@ -3,9 +3,9 @@
 //! [`Directory::snapshot`] never waits. [`Directory::write`] is the only way to change anything: it
 //! commits to the store first and publishes the next snapshot after, by one pointer swap.
 
-pub mod config;
 mod bound;
 mod build;
+pub mod config;
 pub mod derived;
 mod evaluate;
 mod index;
@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
+use self::write::Writer;
 pub use self::{
     bound::BoundFilter,
     evaluate::Subject,
@@ -37,7 +38,6 @@ pub use self::{
     source::{SelectSettings, SourceRecord, SourceSettings},
     write::{DirectoryError, LoadSummary, Transaction, WriteError},
 };
-use self::write::Writer;
 use crate::{schema::Schema, store::Store};
 
 /// A small number that stands for an entry within one process; given out at first mention.

@@ -38,13 +38,17 @@ impl PackedAttributes {
     ///
     /// Two attributes of one description are merged; names take the schema's spelling.
     pub fn pack(schema: &Schema, attributes: &[Attribute]) -> Self {
-        let mut sorted: Vec<(AttributeId, String, Vec<&[u8]>)> = Vec::with_capacity(attributes.len());
+        let mut sorted: Vec<(AttributeId, String, Vec<&[u8]>)> =
+            Vec::with_capacity(attributes.len());
         for attribute in attributes {
             let Some((id, description)) = canonical(schema, &attribute.description) else {
                 continue;
             };
             let values = attribute.values.iter().map(Vec::as_slice);
-            match sorted.iter_mut().find(|(other, text, _)| *other == id && *text == description) {
+            match sorted
+                .iter_mut()
+                .find(|(other, text, _)| *other == id && *text == description)
+            {
                 Some((_, _, merged)) => merged.extend(values),
                 None => sorted.push((id, description, values.collect())),
             }
@@ -88,8 +92,13 @@ impl PackedAttributes {
 
     /// The attributes of one type, with whatever options.
     pub fn of_type(&self, attribute: AttributeId) -> impl Iterator<Item = PackedAttribute<'_>> {
-        let first = self.slots.partition_point(|slot| slot.attribute < attribute);
-        let mut start = match first.checked_sub(1).and_then(|before| self.slots.get(before)) {
+        let first = self
+            .slots
+            .partition_point(|slot| slot.attribute < attribute);
+        let mut start = match first
+            .checked_sub(1)
+            .and_then(|before| self.slots.get(before))
+        {
             Some(slot) => slot.end as usize,
             None => 0,
         };
@@ -112,7 +121,8 @@ impl PackedAttributes {
 
     /// The values of one type, whatever the options.
     pub fn values(&self, attribute: AttributeId) -> impl Iterator<Item = &[u8]> {
-        self.of_type(attribute).flat_map(|attribute| attribute.values())
+        self.of_type(attribute)
+            .flat_map(|attribute| attribute.values())
     }
 
     /// The first value of one type.
@@ -122,7 +132,10 @@ impl PackedAttributes {
 
     /// The first value as an unsigned decimal number.
     pub fn number(&self, attribute: AttributeId) -> Option<u32> {
-        std::str::from_utf8(self.first(attribute)?).ok()?.parse().ok()
+        std::str::from_utf8(self.first(attribute)?)
+            .ok()?
+            .parse()
+            .ok()
     }
 
     /// Whether the entry has an attribute of this type.

@@ -66,8 +66,10 @@ fn of(snapshot: &Snapshot, filter: &BoundFilter) -> Option<RoaringBitmap> {
 
 /// The cheapest conjunct first; the others only while there is something to gain.
 fn conjunction(snapshot: &Snapshot, parts: &[BoundFilter]) -> Option<RoaringBitmap> {
-    let mut order: Vec<(u64, &BoundFilter)> =
-        parts.iter().map(|part| (estimate(snapshot, part), part)).collect();
+    let mut order: Vec<(u64, &BoundFilter)> = parts
+        .iter()
+        .map(|part| (estimate(snapshot, part), part))
+        .collect();
     order.sort_by_key(|(estimate, _)| *estimate);
     let mut result: Option<RoaringBitmap> = None;
     for (_, part) in order {
@@ -156,7 +158,7 @@ fn of_item(snapshot: &Snapshot, item: &Item) -> Option<RoaringBitmap> {
 }
 
 fn presence(snapshot: &Snapshot, attribute: AttributeId) -> Option<RoaringBitmap> {
-    let known = snapshot.index.has_equality(attribute)
-        && Derivation::of(snapshot, attribute).is_none();
+    let known =
+        snapshot.index.has_equality(attribute) && Derivation::of(snapshot, attribute).is_none();
     known.then(|| bitmap(snapshot.index.presence(attribute)))
 }

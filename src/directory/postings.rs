@@ -91,7 +91,12 @@ impl Postings {
 /// A persistent map from keys to sets of entries; cloning it costs nothing.
 #[derive(Clone, Debug)]
 pub struct PostingsMap<K: Clone + Eq + std::hash::Hash> {
-    sets: imbl::GenericHashMap<K, Postings, foldhash::fast::RandomState, imbl::shared_ptr::DefaultSharedPtr>,
+    sets: imbl::GenericHashMap<
+        K,
+        Postings,
+        foldhash::fast::RandomState,
+        imbl::shared_ptr::DefaultSharedPtr,
+    >,
 }
 
 impl<K: Clone + Eq + std::hash::Hash> Default for PostingsMap<K> {

@@ -6,12 +6,8 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
-    EntryId,
-    bound::BoundFilter,
-    evaluate::Subject,
-    plan::Candidates,
-    selection::AttributeSelection,
-    snapshot::Snapshot,
+    EntryId, bound::BoundFilter, evaluate::Subject, plan::Candidates,
+    selection::AttributeSelection, snapshot::Snapshot,
 };
 use crate::proto::{MessageId, request::SearchScope, response::write_entry};
 
@@ -87,7 +83,13 @@ impl Search {
     }
 
     /// Appends entries to `out` until it holds `mark` octets or `budget` candidates were looked at.
-    pub fn run(&mut self, id: MessageId, out: &mut Vec<u8>, mark: usize, budget: usize) -> Progress {
+    pub fn run(
+        &mut self,
+        id: MessageId,
+        out: &mut Vec<u8>,
+        mark: usize,
+        budget: usize,
+    ) -> Progress {
         for _ in 0..budget {
             if out.len() >= mark {
                 return Progress::Paused;
@@ -140,7 +142,10 @@ impl Search {
             out,
             id,
             |out| self.snapshot.write_dn(candidate, out),
-            |out| self.selection.write(&self.snapshot, candidate, &entry.attributes, out),
+            |out| {
+                self.selection
+                    .write(&self.snapshot, candidate, &entry.attributes, out)
+            },
         );
     }
 }

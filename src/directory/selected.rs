@@ -107,10 +107,19 @@ impl Facts {
             Resolved::Found(id) => Some(id),
             Resolved::Missing { .. } => None,
         };
-        let named: RoaringBitmap = select.groups.iter().filter_map(locate).map(|id| id.0).collect();
+        let named: RoaringBitmap = select
+            .groups
+            .iter()
+            .filter_map(locate)
+            .map(|id| id.0)
+            .collect();
         let exclude = select.exclude.as_ref().and_then(|text| {
             let filter = Filter::parse(text).ok()?;
-            Some(BoundFilter::bind(&filter.as_request(), snapshot, &Secrets::new(&snapshot.schema)))
+            Some(BoundFilter::bind(
+                &filter.as_request(),
+                snapshot,
+                &Secrets::new(&snapshot.schema),
+            ))
         });
         Self {
             selection: Selection {
@@ -164,7 +173,11 @@ fn members_below(snapshot: &Snapshot, groups: &RoaringBitmap) -> RoaringBitmap {
     let mut found = RoaringBitmap::new();
     while let Some(group) = open.pop() {
         let mut below = bitmap(snapshot.links.targets(group, snapshot.known.member));
-        below.extend(snapshot.accounts_with_primary_group(group).map(|user| user.0));
+        below.extend(
+            snapshot
+                .accounts_with_primary_group(group)
+                .map(|user| user.0),
+        );
         for member in below {
             if found.insert(member) {
                 open.push(EntryId(member));

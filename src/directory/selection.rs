@@ -58,7 +58,9 @@ impl AttributeSelection {
                         attribute: *attribute,
                         options: description.options.clone(),
                     });
-                    selection.wanted.extend(wanted.filter(|wanted| !secrets.contains(wanted.attribute)));
+                    selection
+                        .wanted
+                        .extend(wanted.filter(|wanted| !secrets.contains(wanted.attribute)));
                 }
             }
         }
@@ -71,9 +73,18 @@ impl AttributeSelection {
     }
 
     /// Appends the selected attributes of an entry as PartialAttributes.
-    pub fn write(&self, snapshot: &Snapshot, id: EntryId, attributes: &PackedAttributes, out: &mut Vec<u8>) {
+    pub fn write(
+        &self,
+        snapshot: &Snapshot,
+        id: EntryId,
+        attributes: &PackedAttributes,
+        out: &mut Vec<u8>,
+    ) {
         for attribute in attributes.iter() {
-            let is_derived = self.derived.iter().any(|(derived, _)| *derived == attribute.attribute);
+            let is_derived = self
+                .derived
+                .iter()
+                .any(|(derived, _)| *derived == attribute.attribute);
             if !is_derived && self.selects(snapshot, &attribute) {
                 self.write_stored(&attribute, out);
             }
@@ -84,7 +95,12 @@ impl AttributeSelection {
     }
 
     /// Appends the selected attributes of an entry that is made up, like the root DSE.
-    pub fn write_made_up(&self, snapshot: &Snapshot, attributes: &PackedAttributes, out: &mut Vec<u8>) {
+    pub fn write_made_up(
+        &self,
+        snapshot: &Snapshot,
+        attributes: &PackedAttributes,
+        out: &mut Vec<u8>,
+    ) {
         for attribute in attributes.iter() {
             if self.selects(snapshot, &attribute) {
                 self.write_stored(&attribute, out);
@@ -110,13 +126,21 @@ impl AttributeSelection {
             .any(|wanted| attribute.has_options(&wanted.options))
     }
 
-    fn selects_derived(&self, snapshot: &Snapshot, id: AttributeId, derivation: Derivation) -> bool {
+    fn selects_derived(
+        &self,
+        snapshot: &Snapshot,
+        id: AttributeId,
+        derivation: Derivation,
+    ) -> bool {
         if matches!(derivation, Derivation::ObjectGuid | Derivation::EntryUuid) {
             return false;
         }
         let operational = snapshot.schema().attribute_type(id).is_operational();
         // AD gives memberOf and distinguishedName with `*`, other servers with `+`.
-        let both = matches!(derivation, Derivation::MemberOf | Derivation::DistinguishedName);
+        let both = matches!(
+            derivation,
+            Derivation::MemberOf | Derivation::DistinguishedName
+        );
         (self.all_user && (both || !operational))
             || (self.all_operational && (both || operational))
             || self
@@ -145,18 +169,22 @@ impl AttributeSelection {
     ) {
         let start = out.len();
         let mut any = false;
-        write_attribute(out, snapshot.schema().attribute_type(attribute).name(), |out| {
-            let before = out.len();
-            derivation.write_values(snapshot, id, out);
-            // A local entry may name what is no entry: such values are stored as text.
-            for value in stored.values(attribute) {
-                crate::ber::write_octets(out, crate::ber::OCTET_STRING, value);
-            }
-            any = out.len() > before;
-            if self.types_only {
-                out.truncate(before);
-            }
-        });
+        write_attribute(
+            out,
+            snapshot.schema().attribute_type(attribute).name(),
+            |out| {
+                let before = out.len();
+                derivation.write_values(snapshot, id, out);
+                // A local entry may name what is no entry: such values are stored as text.
+                for value in stored.values(attribute) {
+                    crate::ber::write_octets(out, crate::ber::OCTET_STRING, value);
+                }
+                any = out.len() > before;
+                if self.types_only {
+                    out.truncate(before);
+                }
+            },
+        );
         if !any {
             out.truncate(start);
         }

@@ -95,7 +95,8 @@ pub struct Snapshot {
     pub(super) known: Known,
     pub(super) origins: Arc<[OriginView]>,
     pub(super) sources: imbl::OrdMap<String, Arc<SourceRecord>>,
-    pub(super) entries: imbl::GenericVector<Option<Arc<ServedEntry>>, imbl::shared_ptr::DefaultSharedPtr>,
+    pub(super) entries:
+        imbl::GenericVector<Option<Arc<ServedEntry>>, imbl::shared_ptr::DefaultSharedPtr>,
     pub(super) ids: Map<Uuid, EntryId>,
     pub(super) children: PostingsMap<EntryId>,
     /// (parent, normalized RDN) by hash; collisions are told apart by the entry's own keys.
@@ -234,13 +235,21 @@ impl Snapshot {
         let Ok(keys) = self.schema.normalize_dn(dn) else {
             return Resolved::Missing { nearest: None };
         };
-        let top = self.tops.iter().copied().filter(|id| accept(*id)).filter_map(|id| {
-            let entry = self.entry(id)?;
-            let below = keys.len().checked_sub(entry.keys.len())?;
-            let suffix = keys.get(below..)?;
-            let same = suffix.iter().zip(entry.keys.iter()).all(|(key, own)| **key == **own);
-            same.then_some((id, below))
-        });
+        let top = self
+            .tops
+            .iter()
+            .copied()
+            .filter(|id| accept(*id))
+            .filter_map(|id| {
+                let entry = self.entry(id)?;
+                let below = keys.len().checked_sub(entry.keys.len())?;
+                let suffix = keys.get(below..)?;
+                let same = suffix
+                    .iter()
+                    .zip(entry.keys.iter())
+                    .all(|(key, own)| **key == **own);
+                same.then_some((id, below))
+            });
         let Some((mut id, below)) = top.min_by_key(|(_, below)| *below) else {
             return Resolved::Missing { nearest: None };
         };
@@ -263,11 +272,15 @@ impl Snapshot {
 
     /// The entry of this normalized RDN below another, served or not.
     pub(super) fn child(&self, parent: EntryId, key: &[u8]) -> Option<EntryId> {
-        self.names.get(&self.name_hash(parent, key))?.iter().find(|id| {
-            self.entry(*id).is_some_and(|entry| {
-                entry.parent == Some(parent) && entry.keys.first().is_some_and(|own| **own == *key)
+        self.names
+            .get(&self.name_hash(parent, key))?
+            .iter()
+            .find(|id| {
+                self.entry(*id).is_some_and(|entry| {
+                    entry.parent == Some(parent)
+                        && entry.keys.first().is_some_and(|own| **own == *key)
+                })
             })
-        })
     }
 
     pub(super) fn name_hash(&self, parent: EntryId, key: &[u8]) -> u64 {
@@ -365,12 +378,15 @@ impl Snapshot {
     /// Whether a group is one of those every account of a kind is in: Domain Users, Guests,
     /// Computers, Controllers and Read-only Domain Controllers.
     fn is_default_group(&self, group: EntryId) -> bool {
-        self.rid(group).is_none_or(|rid| matches!(rid, 513..=516 | 521))
+        self.rid(group)
+            .is_none_or(|rid| matches!(rid, 513..=516 | 521))
     }
 
     fn rid(&self, id: EntryId) -> Option<u32> {
         let entry = self.entry(id)?;
-        Sid::from_bytes(entry.attributes.first(self.known.object_sid)?).ok()?.rid()
+        Sid::from_bytes(entry.attributes.first(self.known.object_sid)?)
+            .ok()?
+            .rid()
     }
 
     /// The users whose primary group this is, served ones only.
@@ -393,10 +409,14 @@ impl Snapshot {
         group: EntryId,
     ) -> impl Iterator<Item = EntryId> + '_ {
         let found = self.rid(group).and_then(|rid| {
-            let rule = self.schema.attribute_type(self.known.primary_group_id).equality?;
+            let rule = self
+                .schema
+                .attribute_type(self.known.primary_group_id)
+                .equality?;
             let text = rid.to_string();
             let normalized = rule.normalize(&self.schema, text.as_bytes()).ok()?;
-            self.index.equality(self.known.primary_group_id, &normalized)
+            self.index
+                .equality(self.known.primary_group_id, &normalized)
         });
         found
             .into_iter()
@@ -432,7 +452,10 @@ impl Snapshot {
 
     /// The users whose names a group's memberUid lists.
     pub fn member_uid_users(&self, group: EntryId) -> RoaringBitmap {
-        let Some(entry) = self.entry(group).filter(|entry| self.derives_member_uid(entry)) else {
+        let Some(entry) = self
+            .entry(group)
+            .filter(|entry| self.derives_member_uid(entry))
+        else {
             return RoaringBitmap::new();
         };
         let members = if self.nests_member_uid(entry) {
@@ -443,8 +466,9 @@ impl Snapshot {
         members
             .iter()
             .filter(|id| {
-                self.entry(EntryId(*id))
-                    .is_some_and(|entry| entry.kind == Kind::User && entry.attributes.has(self.known.uid))
+                self.entry(EntryId(*id)).is_some_and(|entry| {
+                    entry.kind == Kind::User && entry.attributes.has(self.known.uid)
+                })
             })
             .collect()
     }
@@ -462,13 +486,15 @@ impl Snapshot {
         groups
             .iter()
             .filter(|id| {
-                self.entry(EntryId(*id)).is_some_and(|group| self.derives_member_uid(group))
+                self.entry(EntryId(*id))
+                    .is_some_and(|group| self.derives_member_uid(group))
             })
             .collect()
     }
 
     fn nests_member_uid(&self, entry: &ServedEntry) -> bool {
-        self.origin(entry.origin).is_some_and(|origin| origin.nested_member_uid)
+        self.origin(entry.origin)
+            .is_some_and(|origin| origin.nested_member_uid)
     }
 }
 

@@ -48,6 +48,8 @@ pub struct SourceRecord {
 impl SourceRecord {
     /// Whether this is the domain's NetBIOS name, in any case.
     pub fn has_netbios_name(&self, name: &str) -> bool {
-        self.netbios.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(name))
+        self.netbios
+            .as_ref()
+            .is_some_and(|own| own.eq_ignore_ascii_case(name))
     }
 }

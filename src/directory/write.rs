@@ -74,11 +74,18 @@ impl<'w> Transaction<'w> {
         if let Some(pending) = self.changes.entries.get(&uuid) {
             return Ok(pending.clone());
         }
-        if self.last.id_of(uuid).and_then(|id| self.last.entry(id)).is_none() {
+        if self
+            .last
+            .id_of(uuid)
+            .and_then(|id| self.last.entry(id))
+            .is_none()
+        {
             return Ok(None);
         }
         let records = read_records(self.store, uuid)?;
-        let pairs = records.iter().map(|(key, payload)| (key.as_slice(), payload.as_slice()));
+        let pairs = records
+            .iter()
+            .map(|(key, payload)| (key.as_slice(), payload.as_slice()));
         let entry = match record::entry_from(pairs) {
             Ok(entry) => Some(entry),
             Err(error) => {
@@ -154,10 +161,17 @@ impl Writer {
         }
         loader.finish(&mut |loaded| load.take(loaded));
         load.judge(&report);
-        let Load { mut builder, groups, names, mut summary } = load;
+        let Load {
+            mut builder,
+            groups,
+            names,
+            mut summary,
+        } = load;
         // A user's gid follows that of his primary group, which may have come after him.
-        let dependents: BTreeSet<Uuid> =
-            groups.into_iter().flat_map(|group| builder.dependents(group)).collect();
+        let dependents: BTreeSet<Uuid> = groups
+            .into_iter()
+            .flat_map(|group| builder.dependents(group))
+            .collect();
         for uuid in dependents {
             if let Some(entry) = read_entry(store.as_ref(), uuid)? {
                 builder.put_body(&entry, last_change(&entry).unwrap_or(seq));
@@ -172,7 +186,11 @@ impl Writer {
             .into_iter()
             .filter(|name| sources.iter().all(|source| source.name != *name))
             .collect();
-        let writer = Self { store, slices, sources: sources.clone() };
+        let writer = Self {
+            store,
+            slices,
+            sources: sources.clone(),
+        };
         Ok((writer, snapshot, summary))
     }
 
@@ -182,14 +200,21 @@ impl Writer {
         last: &Snapshot,
         changes: Changes,
     ) -> Result<Option<Snapshot>, DirectoryError> {
-        let Changes { mut entries, mut read, sources } = changes;
+        let Changes {
+            mut entries,
+            mut read,
+            sources,
+        } = changes;
         if entries.is_empty() && sources.is_empty() {
             return Ok(None);
         }
         let seq = ChangeSeq(self.store.last_seq().0 + 1);
         let mut builder = Builder::new(last, self.slices.clone(), &self.sources, seq);
         for source in sources.values() {
-            let sid = source.domain_sid.as_ref().and_then(|sid| sid.parse::<Sid>().ok());
+            let sid = source
+                .domain_sid
+                .as_ref()
+                .and_then(|sid| sid.parse::<Sid>().ok());
             if let Some(sid) = sid {
                 builder.slices.add_domain(&sid);
             }
@@ -197,8 +222,10 @@ impl Writer {
         stamp(&mut entries, seq);
         // Groups first, since their gids are needed by users; containers do not matter.
         let mut dependents = BTreeSet::new();
-        let (groups, others): (Vec<&Entry>, Vec<&Entry>) =
-            entries.values().flatten().partition(|entry| is_group(entry));
+        let (groups, others): (Vec<&Entry>, Vec<&Entry>) = entries
+            .values()
+            .flatten()
+            .partition(|entry| is_group(entry));
         for entry in groups {
             let before = builder.gid_of(entry.uuid);
             builder.put(entry);
@@ -231,7 +258,9 @@ impl Writer {
                 None => Records::new(),
             };
             let new = entry.as_ref().map(record::records_of).unwrap_or_default();
-            batch.operations.append(&mut record::diff(&old, &new).operations);
+            batch
+                .operations
+                .append(&mut record::diff(&old, &new).operations);
         }
         for (name, source) in sources {
             let (key, payload) = source_record(&source)?;
@@ -268,12 +297,17 @@ impl Load<'_> {
                 {
                     self.names.insert(name.clone());
                 }
-                self.builder.put_body(&entry, last_change(&entry).unwrap_or_default());
+                self.builder
+                    .put_body(&entry, last_change(&entry).unwrap_or_default());
                 if is_group(&entry) && entry.attribute("gidNumber").is_some() {
                     self.groups.push(entry.uuid);
                 }
             }
-            Loaded::Targets { uuid, attribute, targets } => {
+            Loaded::Targets {
+                uuid,
+                attribute,
+                targets,
+            } => {
                 for target in targets {
                     self.builder.put_link(uuid, attribute, target);
                 }
@@ -284,14 +318,22 @@ impl Load<'_> {
                 };
                 match serde_json::from_slice::<SourceRecord>(payload) {
                     Ok(record) => {
-                        self.builder.next.sources.insert(source.to_owned(), Arc::new(record));
+                        self.builder
+                            .next
+                            .sources
+                            .insert(source.to_owned(), Arc::new(record));
                     }
-                    Err(error) => self.summary.problems.push(format!("source {source}: {error}")),
+                    Err(error) => self
+                        .summary
+                        .problems
+                        .push(format!("source {source}: {error}")),
                 }
             }
             Loaded::Rejected { uuid, reason } => {
                 self.builder.delete(uuid);
-                self.summary.problems.push(format!("entry {uuid}: {reason}"));
+                self.summary
+                    .problems
+                    .push(format!("entry {uuid}: {reason}"));
             }
             Loaded::Problem(problem) => self.summary.problems.push(problem),
         }
@@ -348,13 +390,18 @@ fn forget_progress(store: &dyn Store, snapshot: &mut Snapshot) -> Result<(), Dir
     let forgotten: Vec<SourceRecord> = snapshot
         .sources
         .values()
-        .map(|source| SourceRecord { progress: None, ..SourceRecord::clone(source) })
+        .map(|source| SourceRecord {
+            progress: None,
+            ..SourceRecord::clone(source)
+        })
         .collect();
     let mut batch = Batch::default();
     for source in forgotten {
         let (key, payload) = source_record(&source)?;
         batch.operations.insert(key, Some(payload));
-        snapshot.sources.insert(source.name.clone(), Arc::new(source));
+        snapshot
+            .sources
+            .insert(source.name.clone(), Arc::new(source));
     }
     store.commit(batch)?;
     Ok(())
@@ -362,12 +409,17 @@ fn forget_progress(store: &dyn Store, snapshot: &mut Snapshot) -> Result<(), Dir
 
 fn source_record(source: &SourceRecord) -> Result<(Vec<u8>, Vec<u8>), DirectoryError> {
     let payload = serde_json::to_vec(source).map_err(DirectoryError::Source)?;
-    Ok((record::meta_key(&format!("{SOURCE}{}", source.name)), payload))
+    Ok((
+        record::meta_key(&format!("{SOURCE}{}", source.name)),
+        payload,
+    ))
 }
 
 fn read_entry(store: &dyn Store, uuid: Uuid) -> Result<Option<Entry>, DirectoryError> {
     let records = read_records(store, uuid)?;
-    let pairs = records.iter().map(|(key, payload)| (key.as_slice(), payload.as_slice()));
+    let pairs = records
+        .iter()
+        .map(|(key, payload)| (key.as_slice(), payload.as_slice()));
     Ok(record::entry_from(pairs).ok())
 }
 
@@ -375,12 +427,21 @@ fn is_group(entry: &Entry) -> bool {
     entry.attribute("groupType").is_some()
 }
 
-fn empty_snapshot(schema: Arc<Schema>, sources: &[SourceSettings]) -> Result<Snapshot, DirectoryError> {
+fn empty_snapshot(
+    schema: Arc<Schema>,
+    sources: &[SourceSettings],
+) -> Result<Snapshot, DirectoryError> {
     let known = Known::new(&schema).map_err(DirectoryError::Schema)?;
-    if let Some(missing) = LINK_ATTRIBUTES.iter().find(|name| schema.attribute(name.as_bytes()).is_none()) {
+    if let Some(missing) = LINK_ATTRIBUTES
+        .iter()
+        .find(|name| schema.attribute(name.as_bytes()).is_none())
+    {
         return Err(DirectoryError::Schema(missing));
     }
-    let local = OriginView { origin: Origin::Local, nested_member_uid: false };
+    let local = OriginView {
+        origin: Origin::Local,
+        nested_member_uid: false,
+    };
     let origins = std::iter::once(local).chain(sources.iter().map(|source| OriginView {
         origin: Origin::Source(source.name.clone()),
         nested_member_uid: source.posix.member_uid == MemberUid::Nested,

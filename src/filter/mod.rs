@@ -78,14 +78,18 @@ impl Filter {
             Self::And(parts) => request::Filter::And(parts.iter().map(Self::as_request).collect()),
             Self::Or(parts) => request::Filter::Or(parts.iter().map(Self::as_request).collect()),
             Self::Not(part) => request::Filter::Not(Box::new(part.as_request())),
-            Self::Equality { attribute, value } => request::Filter::Equality(assert(attribute, value)),
+            Self::Equality { attribute, value } => {
+                request::Filter::Equality(assert(attribute, value))
+            }
             Self::GreaterOrEqual { attribute, value } => {
                 request::Filter::GreaterOrEqual(assert(attribute, value))
             }
             Self::LessOrEqual { attribute, value } => {
                 request::Filter::LessOrEqual(assert(attribute, value))
             }
-            Self::Approx { attribute, value } => request::Filter::Approximate(assert(attribute, value)),
+            Self::Approx { attribute, value } => {
+                request::Filter::Approximate(assert(attribute, value))
+            }
             Self::Present(attribute) => request::Filter::Present(attribute.as_bytes()),
             Self::Substrings {
                 attribute,

@@ -6,9 +6,9 @@
 //! network or the store; state that must outlive the process ([`idmap::SliceTable`]) is handed in
 //! and turned to and from octets.
 
-pub mod config;
 pub mod account;
 pub mod attributes;
+pub mod config;
 pub mod derive;
 pub mod idmap;
 pub mod policy;

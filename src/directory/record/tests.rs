@@ -77,8 +77,16 @@ impl Collected {
     fn take(&mut self, loaded: Loaded<'_>) {
         match loaded {
             Loaded::Body(entry) => self.entries.push(entry),
-            Loaded::Targets { uuid, attribute, targets } => {
-                let entry = self.entries.iter_mut().find(|entry| entry.uuid == uuid).unwrap();
+            Loaded::Targets {
+                uuid,
+                attribute,
+                targets,
+            } => {
+                let entry = self
+                    .entries
+                    .iter_mut()
+                    .find(|entry| entry.uuid == uuid)
+                    .unwrap();
                 entry.link_mut(attribute).extend(targets);
             }
             Loaded::Meta { name, payload } => {
@@ -261,7 +269,11 @@ fn a_damaged_record_drops_its_entry_only() {
         loader.visit_damaged(record, &mut take);
     }
     loader.finish(&mut take);
-    let Collected { entries, meta, problems } = collected;
+    let Collected {
+        entries,
+        meta,
+        problems,
+    } = collected;
     assert_eq!(entries, [whole]);
     assert_eq!(meta, [("cookie".to_owned(), b"c".to_vec())].into());
     assert_eq!(problems.len(), 1);
