@@ -26,14 +26,14 @@ impl Candidates {
     /// Plans a search.
     pub fn plan(
         snapshot: &Snapshot,
-        base: EntryId,
+        base: Option<EntryId>,
         scope: SearchScope,
         filter: &BoundFilter,
     ) -> Self {
         match scope {
-            SearchScope::BaseObject => Self::Some(single(Some(base))),
+            SearchScope::BaseObject => Self::Some(single(base)),
             SearchScope::SingleLevel => {
-                let children = || bitmap(snapshot.children.get(&base));
+                let children = || children_of(snapshot, base);
                 match of(snapshot, filter) {
                     Some(found) if found.len() <= FEW => Self::Some(found),
                     Some(found) => Self::Some(found & children()),
@@ -44,6 +44,14 @@ impl Candidates {
                 of(snapshot, filter).map_or(Self::All, Self::Some)
             }
         }
+    }
+}
+
+/// The entries right below a base, or the tops.
+fn children_of(snapshot: &Snapshot, base: Option<EntryId>) -> RoaringBitmap {
+    match base {
+        Some(base) => bitmap(snapshot.children.get(&base)),
+        None => snapshot.tops.iter().map(|id| id.0).collect(),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::proto::{MessageId, request::SearchScope, response::write_entry};
 #[derive(Debug)]
 pub struct Search {
     snapshot: Arc<Snapshot>,
-    base: EntryId,
+    base: Option<EntryId>,
     scope: SearchScope,
     filter: BoundFilter,
     selection: AttributeSelection,
@@ -54,12 +54,12 @@ pub enum Progress {
 }
 
 impl Search {
-    /// A search that is ready to run.
+    /// A search that is ready to run; without a base it is above every naming context.
     ///
     /// `size_limit` is in entries, 0 meaning none.
     pub fn new(
         snapshot: Arc<Snapshot>,
-        base: EntryId,
+        base: Option<EntryId>,
         scope: SearchScope,
         filter: BoundFilter,
         selection: AttributeSelection,
@@ -118,12 +118,10 @@ impl Search {
             return false;
         };
         let in_scope = match self.scope {
-            SearchScope::BaseObject => candidate == self.base,
-            SearchScope::SingleLevel => entry.parent == Some(self.base),
-            SearchScope::WholeSubtree => snapshot.is_within(candidate, self.base),
-            SearchScope::Subordinates => {
-                candidate != self.base && snapshot.is_within(candidate, self.base)
-            }
+            SearchScope::BaseObject => Some(candidate) == self.base,
+            SearchScope::SingleLevel => entry.parent == self.base,
+            SearchScope::WholeSubtree => self.is_below(candidate),
+            SearchScope::Subordinates => Some(candidate) != self.base && self.is_below(candidate),
         };
         in_scope
             && snapshot.is_served(candidate)
@@ -132,6 +130,11 @@ impl Search {
                 id: Some(candidate),
                 attributes: &entry.attributes,
             }) == Some(true)
+    }
+
+    fn is_below(&self, candidate: EntryId) -> bool {
+        self.base
+            .is_none_or(|base| self.snapshot.is_within(candidate, base))
     }
 
     fn write(&self, id: MessageId, candidate: EntryId, out: &mut Vec<u8>) {

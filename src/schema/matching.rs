@@ -242,7 +242,7 @@ impl MatchingRule {
     /// The normalized form of one part of a substring assertion, for [`substrings_match`].
     ///
     /// A space at an end of the part that faces the rest of the value is kept (RFC 4518
-    /// section 2.6.1); [`str::trim`] takes it off where an index wants the text alone.
+    /// section 2.6.1); where an index wants the text alone, `trim_ascii` takes it off.
     ///
     /// # Errors
     /// [`InvalidValue`] for what cannot be part of a value, and for rules without parts.

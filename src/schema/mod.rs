@@ -5,9 +5,8 @@
 //! ([`AttributeId`], [`ObjectClassId`]); values become octets that compare as their matching rule
 //! says ([`MatchingRule::normalize`]).
 
-use std::fmt;
-
 mod attribute_type;
+mod builder;
 mod builtin;
 mod description;
 mod files;
@@ -37,13 +36,8 @@ pub struct ObjectClassId(pub u16);
 
 /// Why a value has no normalized form under a matching rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid value: {0}")]
 pub struct InvalidValue(pub &'static str);
-
-impl fmt::Display for InvalidValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid value: {}", self.0)
-    }
-}
 
 #[cfg(test)]
 mod tests;

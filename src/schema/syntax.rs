@@ -64,7 +64,7 @@ pub enum Syntax {
     AdOrName,
 }
 
-/// Syntax, OID suffix below or whole OID, description as RFC 4517 or the vendor has it.
+/// Syntax, OID and description as in RFC 4517 or as the vendor has it.
 const TABLE: &[(Syntax, &str, &str)] = &[
     (
         Syntax::AttributeTypeDescription,

@@ -1,8 +1,342 @@
+use std::path::PathBuf;
+
+use crate::dn::{Dn, Rdn};
+
 use super::*;
+
+fn with(name: &str, content: &str) -> Result<Schema, SchemaError> {
+    Schema::with_files(&[(PathBuf::from(name), content.to_owned())])
+}
+
+fn attribute<'a>(schema: &'a Schema, name: &str) -> &'a AttributeType {
+    schema.attribute_type(schema.attribute(name.as_bytes()).unwrap())
+}
 
 #[test]
 fn the_builtin_definitions_can_be_read() {
     if let Err(error) = Schema::with_files(&[]) {
         panic!("{error}");
     }
+}
+
+#[test]
+fn what_is_published_reads_back_as_the_same() {
+    let schema = Schema::builtin();
+    let mut ldif = String::new();
+    for text in schema.attribute_type_definitions() {
+        ldif += &format!("attributeTypes: {text}\n");
+    }
+    for text in schema.object_class_definitions() {
+        ldif += &format!("objectClasses: {text}\n");
+    }
+    // A definition that said something else would be a contradiction.
+    let again = with("published.ldif", &ldif).unwrap();
+    assert_eq!(again.len(), schema.len());
+    assert_eq!(
+        again.attribute_type_definitions(),
+        schema.attribute_type_definitions()
+    );
+    assert_eq!(
+        schema.attribute_type_definitions()[schema.attribute(b"c").unwrap().0 as usize],
+        "( 2.5.4.6 NAME ( 'c' 'countryName' ) DESC 'two-letter country code of ISO 3166' \
+         SUP name SYNTAX 1.3.6.1.4.1.1466.115.121.1.11 SINGLE-VALUE )"
+    );
+    assert!(schema.matching_rule_definitions().contains(
+        &"( 2.5.13.2 NAME 'caseIgnoreMatch' SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )".to_owned()
+    ));
+    assert!(
+        schema
+            .ldap_syntax_definitions()
+            .contains(&"( 1.3.6.1.4.1.1466.115.121.1.15 DESC 'Directory String' )".to_owned())
+    );
+    assert!(
+        schema
+            .matching_rule_use_definitions()
+            .contains(&"( 1.3.6.1.1.16.2 NAME 'uuidMatch' APPLIES entryUUID )".to_owned())
+    );
+}
+
+#[test]
+fn names_and_numbers_lead_to_types() {
+    let schema = Schema::builtin();
+    let cn = schema.attribute(b"cn").unwrap();
+    assert_eq!(schema.attribute(b"CommonName"), Some(cn));
+    assert_eq!(schema.attribute(b"2.5.4.3"), Some(cn));
+    assert_eq!(schema.attribute(b"cn;lang-en"), None);
+    assert_eq!(schema.attribute(&[b'a'; 200]), None);
+    assert_eq!(
+        attribute(&schema, "msDS-User-Account-Control-Computed").name(),
+        "msDS-User-Account-Control-Computed"
+    );
+    assert!(
+        schema
+            .subtypes(schema.attribute(b"name").unwrap())
+            .contains(&cn)
+    );
+    assert_eq!(schema.subtypes(cn), [cn]);
+    assert_eq!(
+        attribute(&schema, "cn").equality,
+        Some(MatchingRule::CaseIgnoreMatch)
+    );
+    assert_eq!(attribute(&schema, "c").syntax, Syntax::CountryString);
+    assert!(attribute(&schema, "entryUUID").is_operational());
+    assert!(!attribute(&schema, "memberOf").is_operational());
+    assert!(schema.matching_rule(b"2.5.13.2").is_some());
+}
+
+#[test]
+fn classes_know_what_is_above_and_below() {
+    let schema = Schema::builtin();
+    let class = |name: &str| schema.object_class(name.as_bytes()).unwrap();
+    let above: Vec<_> = schema
+        .superclasses(class("computer"))
+        .iter()
+        .map(|&id| schema.object_class_def(id).name())
+        .collect();
+    assert_eq!(above, ["user", "organizationalPerson", "person", "top"]);
+    assert!(
+        schema
+            .object_subclasses(class("person"))
+            .contains(&class("inetOrgPerson"))
+    );
+    assert_eq!(
+        schema.object_class_def(class("posixGroup")).kind,
+        ObjectClassKind::Auxiliary
+    );
+}
+
+#[test]
+fn what_sssd_asks_for_is_defined() {
+    let schema = Schema::builtin();
+    for name in "objectClass uid userPassword uidNumber gidNumber gecos homeDirectory loginShell \
+        krbPrincipalName cn memberOf modifyTimestamp shadowLastChange shadowMin shadowMax \
+        shadowWarning shadowInactive shadowExpire shadowFlag krbLastPwdChange \
+        krbPasswordExpiration pwdAttribute authorizedService accountExpires userAccountControl \
+        nsAccountLock host rhost loginDisabled loginExpirationTime loginAllowedTimeMap \
+        sshPublicKey userCertificate mail sudoCommand sudoHost sudoUser sudoOption sudoRunAs \
+        sudoRunAsUser sudoRunAsGroup sudoNotBefore sudoNotAfter sudoOrder automountMapName \
+        automountKey automountInformation ipHostNumber ipNetworkNumber ipServicePort \
+        ipServiceProtocol member memberUid uniqueMember defaultNamingContext \
+        domainControllerFunctionality highestCommittedUSN objectGUID objectSid sAMAccountName \
+        userPrincipalName primaryGroupID groupType sAMAccountType pwdLastSet lockoutTime \
+        whenCreated whenChanged uSNChanged uSNCreated department company employeeID \
+        extensionAttribute15 msDS-PrincipalName tokenGroups canonicalName distinguishedName name \
+        streetAddress street title info co l st dNSHostName domainFunctionality objectCategory \
+        ipPhone pager mobile homePhone manager directReports managedBy managedObjects \
+        thumbnailPhoto proxyAddresses mailNickname wWWHomePage countryCode notes comment \
+        scriptPath profilePath homeDrive unixHomeDirectory altSecurityIdentities \
+        servicePrincipalName primaryGroupToken anr lastLogonTimestamp badPwdCount logonCount \
+        adminCount isDeleted lastKnownParent instanceType objectVersion entryDN hasSubordinates \
+        numSubordinates ref altServer vendorName vendorVersion supportedCapabilities"
+        .split_whitespace()
+    {
+        assert!(schema.attribute(name.as_bytes()).is_some(), "{name}");
+    }
+    for name in "user group container builtinDomain domainDNS lostAndFound securityPrincipal \
+        mailRecipient contact computer posixAccount posixGroup inetOrgPerson groupOfNames \
+        sudoRole automount automountMap ldapPublicKey subschema extensibleObject alias referral \
+        dcObject domain labeledURIObject organizationalUnit shadowAccount"
+        .split_whitespace()
+    {
+        assert!(schema.object_class(name.as_bytes()).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn a_search_for_a_name_finds_that_name_only() {
+    let schema = Schema::builtin();
+    let distinguished_name = schema.attribute(b"distinguishedName").unwrap();
+    assert_eq!(schema.subtypes(distinguished_name), [distinguished_name]);
+    assert_ne!(
+        schema.attribute(b"street"),
+        schema.attribute(b"streetAddress")
+    );
+}
+
+#[test]
+fn files_in_openldap_form() {
+    let schema = with(
+        "local.schema",
+        "# comment\nobjectIdentifier base 1.3.6.1.4.1.99999\nobjectIdentifier attrs base:1\n\n\
+         attributetype ( attrs:1 NAME ( 'acmeBadge' 'badge' )\n\tSUP acmeThing\n# within\n\n\
+         \tSINGLE-VALUE )\n\
+         attributetype(attrs:2 NAME 'acmeThing' EQUALITY caseIgnoreMatch\n  SYNTAX \
+         '1.3.6.1.4.1.1466.115.121.1.15{32}')\n\
+         objectClass ( base:2.1 NAME 'acmePerson' SUP inetOrgPerson MAY ( badge $ cn ) )\n",
+    )
+    .unwrap();
+    let badge = attribute(&schema, "BADGE");
+    assert_eq!(badge.oid, "1.3.6.1.4.1.99999.1.1");
+    assert_eq!(badge.equality, Some(MatchingRule::CaseIgnoreMatch));
+    assert!(badge.single_value);
+    let class = schema.object_class_def(schema.object_class(b"acmePerson").unwrap());
+    assert_eq!(class.may[0], badge.id);
+    assert_eq!(class.oid, "1.3.6.1.4.1.99999.2.1");
+}
+
+#[test]
+fn files_in_ldif() {
+    let schema = with(
+        "local.ldif",
+        "dn: cn=acme,cn=schema,cn=config\nobjectClass: olcSchemaConfig\n# comment\n goes on\n\
+         olcAttributeTypes: {0}( 1.3.6.1.4.1.99999.1 NAME 'acmeBadge' EQUALITY case\n \
+         IgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )\n\
+         objectClasses: ( 1.3.6.1.4.1.99999.2 NAME 'acmePerson' SUP top AUXILIARY\n  MAY \
+         acmeBadge )\n",
+    )
+    .unwrap();
+    assert_eq!(
+        attribute(&schema, "acmeBadge").equality,
+        Some(MatchingRule::CaseIgnoreMatch)
+    );
+    assert!(schema.object_class(b"acmePerson").is_some());
+}
+
+#[test]
+fn errors_name_file_line_and_fault() {
+    let dn = "SYNTAX 1.3.6.1.4.1.1466.115.121.1.12";
+    for (content, line, part) in [
+        (
+            format!("\n\nattributetype ( 1.9.1 NAME 'a' SUP nothing {dn} )"),
+            3,
+            "`nothing` in SUP",
+        ),
+        (
+            "attributetype ( 1.9.1 NAME 'a' SYNTAX 1.2.3 )".into(),
+            1,
+            "unknown syntax `1.2.3`",
+        ),
+        (
+            "attributetype ( 1.9.1 NAME 'a' )".into(),
+            1,
+            "neither SYNTAX nor SUP",
+        ),
+        (
+            format!("attributetype ( 1.9.1 NAME 'a'\n EQUALITY noMatch {dn} )"),
+            1,
+            "`noMatch` in EQUALITY",
+        ),
+        (
+            format!("attributetype ( 1.9.1 NAME 'cn' {dn} )"),
+            1,
+            "`cn` (2.5.4.3) is defined differently in built-in",
+        ),
+        (
+            format!("attributetype ( 2.5.4.3 NAME 'x' {dn} )"),
+            1,
+            "defined differently",
+        ),
+        (
+            format!("attributetype ( acme:1 NAME 'x' {dn} )"),
+            1,
+            "`acme:1` is neither",
+        ),
+        (
+            format!("attributetype ( 1.9.1 NAME 'a b' {dn} )"),
+            1,
+            "`a b` is not a name",
+        ),
+        (
+            "attributetype ( 1.9.1 NAME 'a' SUP b )\nattributetype ( 1.9.2 NAME 'b' SUP a )".into(),
+            1,
+            "leads back",
+        ),
+        (
+            "objectclass ( 1.9.1 NAME 'a' SUP b )\nobjectclass ( 1.9.2 NAME 'b' SUP a )".into(),
+            1,
+            "leads back",
+        ),
+        (
+            "objectclass ( 1.9.1 NAME 'a'\n MAY nothing )".into(),
+            1,
+            "`nothing` in MAY",
+        ),
+        (
+            "objectclass ( 1.9.1 NAME 'a'\n SUP top\n WHAT )".into(),
+            3,
+            "unknown keyword `WHAT`",
+        ),
+        (
+            "objectclass ( 1.9.1 NAME 'a'\n SUP top".into(),
+            2,
+            "`)` is missing",
+        ),
+        (
+            "objectklass ( 1.9.1 )".into(),
+            1,
+            "unknown directive `objectklass`",
+        ),
+        (
+            "objectclass ( 2.5.6.6 NAME 'person' SUP top MUST cn )".into(),
+            1,
+            "defined differently",
+        ),
+    ] {
+        let error = with("x.schema", &content).unwrap_err();
+        assert_eq!(error.line, line, "{content}: {error}");
+        assert!(error.to_string().contains(part), "{content}: {error}");
+        assert!(error.to_string().starts_with("x.schema:"), "{error}");
+    }
+}
+
+#[test]
+fn saying_the_same_again_is_no_fault() {
+    with(
+        "again.schema",
+        "objectclass ( 1.3.6.1.4.1.1466.344 NAME 'DCObject' DESC 'other words' SUP top AUXILIARY MUST dc )",
+    )
+    .unwrap();
+}
+
+#[test]
+fn descriptions_split_into_base_and_options() {
+    let parse = AttributeDescription::parse;
+    let description = parse(b"userCertificate;Binary;lang-de;binary").unwrap();
+    assert_eq!(description.base, "userCertificate");
+    assert_eq!(description.options, ["binary", "lang-de"]);
+    assert_eq!(parse(b"2.5.4.3").unwrap().base, "2.5.4.3");
+    assert_eq!(parse(b"member;range=0-*").unwrap().options, ["range=0-*"]);
+    for wrong in [
+        &b""[..],
+        b";x",
+        b"cn;",
+        b"c n",
+        b"*",
+        b"+",
+        b"2.5.",
+        b"\xff",
+    ] {
+        assert_eq!(parse(wrong), None);
+    }
+}
+
+#[test]
+fn names_normalize() {
+    let schema = Schema::shared_builtin();
+    let key = |text: &str| schema.normalize_rdn(&Rdn::parse(text).unwrap());
+    for (left, right) in [
+        ("uid=alice", "UID = Alice"),
+        ("uid=alice", "0.9.2342.19200300.100.1.1=ALICE"),
+        ("cn=a+sn=b", "sn=B + CN=A"),
+        ("cn=Zo\u{eb}", "cn=ZOE\u{308}"),
+        ("ou=a  b", "OU=\\ A B"),
+        ("unknownType=X", "UNKNOWNTYPE=x"),
+        ("uidNumber=1000", "UIDNUMBER=1000"),
+        ("uidNumber=abc", "uidNumber=ABC"),
+    ] {
+        assert_eq!(key(left).unwrap(), key(right).unwrap(), "{left} {right}");
+    }
+    for (left, right) in [
+        ("uid=alice", "cn=alice"),
+        ("cn=a+sn=b", "cn=a"),
+        ("cn=\\ff", "cn=\\fe"),
+        ("homeDirectory=/A", "homeDirectory=/a"),
+        ("x=ab", "xa=b"),
+    ] {
+        assert_ne!(key(left).unwrap(), key(right).unwrap(), "{left} {right}");
+    }
+    assert!(key("cn=").is_err());
+    let dn = Dn::parse("CN=a,DC=Corp").unwrap();
+    let keys = schema.normalize_dn(&dn).unwrap();
+    assert_eq!(keys, [key("cn=A").unwrap(), key("dc=corp").unwrap()]);
 }

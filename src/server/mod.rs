@@ -1,4 +1,20 @@
 //! Serving LDAP.
+//!
+//! [`Listeners`] accept connections; each is one task that reads requests, works on them in slices
+//! and writes every answer that is ready at once. One file for each operation lies in `operation`.
 
 pub mod config;
+mod connection;
+mod listener;
 pub mod metrics;
+mod operation;
+mod service;
+mod session;
+mod tls;
+mod transport;
+
+pub use self::{
+    listener::Listeners,
+    service::{Service, Settings},
+    tls::{TlsError, load as load_tls},
+};

@@ -1,0 +1,400 @@
+//! One connection: its read loop, the operations under way, its output.
+//!
+//! Performance critical. A read may bring many requests; each is started as it is decoded, and all
+//! answers that are ready leave in one write. Searches run in slices, in turn, in this one task, so
+//! that a long one holds up neither its neighbours nor an Abandon. Nothing is queued beyond the
+//! input buffer, one output buffer and `max_outstanding` searches.
+
+use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::{
+    Service, Settings,
+    config::LimitsConfig,
+    operation::{self, Next, Running},
+    session::Session,
+    transport::Transport,
+};
+use crate::{
+    access::AuthorizationIdentity,
+    proto::{
+        LdapResult, ResultCode,
+        frame::{self, FrameError},
+        request::{self, DecodeError, Operation},
+        response::{answer_to, write_notice_of_disconnection, write_result},
+    },
+};
+
+/// Octets of output after which it is written.
+const OUTPUT_MARK: usize = 64 * 1024;
+/// Candidates a search looks at before others have their turn.
+const SLICE: usize = 2048;
+/// Octets asked for in one read.
+const READ: usize = 8 * 1024;
+
+/// One client's connection.
+pub(super) struct Connection {
+    service: Arc<Service>,
+    settings: Arc<Settings>,
+    transport: Transport,
+    session: Session,
+    shutdown: CancellationToken,
+    input: BytesMut,
+    /// When the message that is not complete yet began to arrive.
+    message_since: Option<Instant>,
+    output: Vec<u8>,
+    running: VecDeque<Running>,
+    /// Whether the client will send nothing more.
+    ended: bool,
+}
+
+/// Why a connection ends.
+#[derive(Debug)]
+enum End {
+    /// The client said or showed so.
+    Client,
+    /// Reading or writing failed.
+    Io(io::Error),
+    /// The client must be told why.
+    Notice(LdapResult),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Connection {
+    pub(super) fn new(
+        service: Arc<Service>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let settings = service.settings();
+        Self {
+            session: Session {
+                id: service.next_connection(),
+                peer,
+                tls: false,
+                identity: AuthorizationIdentity::Anonymous,
+            },
+            service,
+            settings,
+            transport: Transport::Plain(stream),
+            shutdown,
+            input: BytesMut::new(),
+            message_since: None,
+            output: Vec::new(),
+            running: VecDeque::new(),
+            ended: false,
+        }
+    }
+
+    /// Serves the client until one of the sides ends it.
+    pub(super) async fn serve(mut self, tls_first: bool) {
+        let metrics = Arc::clone(&self.service.metrics);
+        metrics.connections.increment();
+        metrics.connections_total.increment();
+        let span = tracing::debug_span!(
+            "connection",
+            conn.id = self.session.id,
+            peer.addr = %self.session.peer
+        );
+        async {
+            let end = if tls_first {
+                self.handshake().await
+            } else {
+                Ok(())
+            };
+            let end = match end {
+                Ok(()) => self.run().await,
+                Err(end) => end,
+            };
+            self.finish(end).await;
+        }
+        .instrument(span)
+        .await;
+        metrics.connections.decrement();
+    }
+
+    async fn run(&mut self) -> End {
+        loop {
+            if let Err(end) = self.turn().await {
+                return end;
+            }
+        }
+    }
+
+    /// One turn: start what has arrived, move on what runs, write what is ready, wait if idle.
+    async fn turn(&mut self) -> Result<(), End> {
+        self.start_requests().await?;
+        if !self.running.is_empty() {
+            self.advance().await?;
+            self.read_what_is_there().await?;
+            tokio::task::yield_now().await;
+            return Ok(());
+        }
+        self.flush().await?;
+        if self.ended {
+            return Err(End::Client);
+        }
+        self.read().await
+    }
+
+    /// Starts every request that is complete, as far as more may be outstanding.
+    async fn start_requests(&mut self) -> Result<(), End> {
+        while self.running.len() < self.settings.limits.max_outstanding.max(1) {
+            match frame::next(&self.input, self.message_limit()) {
+                Ok(Some(length)) => {
+                    let frame = self.input.split_to(length);
+                    self.message_since = None;
+                    self.start(&frame).await?;
+                    if self.output.len() >= OUTPUT_MARK {
+                        self.flush().await?;
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => return Err(End::Notice(malformed(&error))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Before a bind only small messages are taken.
+    fn message_limit(&self) -> usize {
+        let limit = self.settings.limits.max_message_bytes;
+        if self.session.is_bound() {
+            limit
+        } else {
+            limit.min(LimitsConfig::MAX_UNBOUND_MESSAGE_BYTES)
+        }
+    }
+
+    async fn start(&mut self, frame: &[u8]) -> Result<(), End> {
+        let request = match request::decode(frame) {
+            Ok(request) => request,
+            Err(error) => return self.refuse(&error),
+        };
+        // Requests outstanding when a bind arrives are finished first (RFC 4511 section 4.2.1).
+        if matches!(request.operation, Operation::Bind(_)) {
+            self.finish_running().await?;
+        }
+        let next = operation::start(
+            &self.service,
+            &self.settings,
+            &mut self.session,
+            self.running.len(),
+            &request,
+            &mut self.output,
+        )
+        .await;
+        match next {
+            Next::Done => {}
+            Next::Search(mut running) => {
+                if !running.advance(&self.service, &mut self.output, OUTPUT_MARK, SLICE) {
+                    self.running.push_back(*running);
+                }
+            }
+            Next::Abandon(id) => self.running.retain(|running| running.id() != id),
+            Next::StartTls => self.start_tls().await?,
+            Next::Unbind => return Err(End::Client),
+        }
+        Ok(())
+    }
+
+    /// Answers a request that could not be decoded, or ends the connection where nobody can tell
+    /// what it was.
+    fn refuse(&mut self, error: &DecodeError) -> Result<(), End> {
+        let result = LdapResult::new(ResultCode::PROTOCOL_ERROR, error.to_string());
+        match (error.id, error.operation.and_then(answer_to)) {
+            (Some(id), Some(tag)) => {
+                write_result(&mut self.output, id, tag, &result);
+                Ok(())
+            }
+            _ => Err(End::Notice(result)),
+        }
+    }
+
+    /// Gives each running search a slice.
+    async fn advance(&mut self) -> Result<(), End> {
+        for _ in 0..self.running.len() {
+            let Some(mut running) = self.running.pop_front() else {
+                break;
+            };
+            if !running.advance(&self.service, &mut self.output, OUTPUT_MARK, SLICE) {
+                self.running.push_back(running);
+            }
+            if self.output.len() >= OUTPUT_MARK {
+                self.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish_running(&mut self) -> Result<(), End> {
+        while !self.running.is_empty() {
+            self.advance().await?;
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// RFC 4511 section 4.14.1: what came with the request is never taken for what comes inside.
+    async fn start_tls(&mut self) -> Result<(), End> {
+        if !self.input.is_empty() {
+            return Err(End::Notice(LdapResult::new(
+                ResultCode::PROTOCOL_ERROR,
+                "octets followed the StartTLS request before TLS was established",
+            )));
+        }
+        self.flush().await?;
+        self.handshake().await
+    }
+
+    async fn handshake(&mut self) -> Result<(), End> {
+        let Some(config) = self.settings.tls.clone() else {
+            return Err(End::Client);
+        };
+        let patience = self.settings.limits.handshake_timeout;
+        let outcome = match timeout(patience, self.transport.start_tls(config)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        if let Err(error) = outcome {
+            self.service.metrics.handshakes_failed_total.increment();
+            tracing::debug!(%error, "TLS handshake failed");
+            return Err(End::Io(error));
+        }
+        self.session.tls = self.transport.is_tls();
+        Ok(())
+    }
+
+    /// Waits for octets, for as long as an idle client or a message under way may take.
+    async fn read(&mut self) -> Result<(), End> {
+        let limits = &self.settings.limits;
+        let (deadline, late) = if self.input.is_empty() {
+            (
+                Instant::now() + limits.idle_timeout,
+                idle(limits.idle_timeout),
+            )
+        } else {
+            let since = *self.message_since.get_or_insert_with(Instant::now);
+            (since + limits.message_timeout, slow(limits.message_timeout))
+        };
+        self.input.reserve(READ);
+        let read = tokio::select! {
+            biased;
+            read = timeout_at(deadline, self.transport.read_buf(&mut self.input)) => read,
+            () = self.shutdown.cancelled() => return Err(End::Notice(shutting_down())),
+        };
+        match read {
+            Ok(Ok(count)) => self.take_note(count),
+            Ok(Err(error)) => return Err(End::Io(error)),
+            Err(_) => return Err(End::Notice(late)),
+        }
+        Ok(())
+    }
+
+    /// Reads without waiting, for an Abandon or more requests, while searches run.
+    async fn read_what_is_there(&mut self) -> Result<(), End> {
+        let full = self.running.len() >= self.settings.limits.max_outstanding
+            || self.input.len() >= self.message_limit();
+        if self.ended || full {
+            return Ok(());
+        }
+        self.input.reserve(READ);
+        let read = tokio::select! {
+            biased;
+            read = self.transport.read_buf(&mut self.input) => Some(read?),
+            () = std::future::ready(()) => None,
+        };
+        if let Some(count) = read {
+            self.take_note(count);
+        }
+        Ok(())
+    }
+
+    fn take_note(&mut self, count: usize) {
+        self.ended = count == 0;
+        self.service.metrics.bytes_received_total.add(count as u64);
+    }
+
+    /// Writes the whole output; a client that does not read is given up.
+    async fn flush(&mut self) -> Result<(), End> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let patience = self.settings.limits.write_timeout;
+        let mut rest = self.output.as_slice();
+        while !rest.is_empty() {
+            let count = match timeout(patience, self.transport.write(rest)).await {
+                Ok(Ok(0)) => return Err(End::Client),
+                Ok(Ok(count)) => count,
+                Ok(Err(error)) => return Err(End::Io(error)),
+                Err(_) => return Err(End::Io(io::ErrorKind::TimedOut.into())),
+            };
+            rest = rest.get(count..).unwrap_or_default();
+        }
+        match timeout(patience, self.transport.flush()).await {
+            Ok(flushed) => flushed?,
+            Err(_) => return Err(End::Io(io::ErrorKind::TimedOut.into())),
+        }
+        self.service
+            .metrics
+            .bytes_sent_total
+            .add(self.output.len() as u64);
+        self.output.clear();
+        self.output.shrink_to(2 * OUTPUT_MARK);
+        Ok(())
+    }
+
+    /// Ends the connection, with a notice where the client should know why.
+    async fn finish(mut self, end: End) {
+        tracing::debug!(?end, "connection ends");
+        if let End::Notice(result) = &end {
+            if result.code == ResultCode::UNAVAILABLE && self.finish_running().await.is_err() {
+                return;
+            }
+            write_notice_of_disconnection(&mut self.output, result);
+            let _ = self.flush().await;
+        }
+        let patience = self
+            .settings
+            .limits
+            .write_timeout
+            .min(Duration::from_secs(2));
+        let _ = timeout(patience, self.transport.shutdown()).await;
+    }
+}
+
+fn malformed(error: &FrameError) -> LdapResult {
+    LdapResult::new(ResultCode::PROTOCOL_ERROR, error.to_string())
+}
+
+fn idle(limit: Duration) -> LdapResult {
+    LdapResult::new(
+        ResultCode::ADMIN_LIMIT_EXCEEDED,
+        format!("the connection was idle for {} s", limit.as_secs()),
+    )
+}
+
+fn slow(limit: Duration) -> LdapResult {
+    LdapResult::new(
+        ResultCode::ADMIN_LIMIT_EXCEEDED,
+        format!("the message did not arrive within {} s", limit.as_secs()),
+    )
+}
+
+fn shutting_down() -> LdapResult {
+    LdapResult::new(ResultCode::UNAVAILABLE, "the server is shutting down")
+}

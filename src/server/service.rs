@@ -1,0 +1,86 @@
+//! What all connections share.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+
+use super::{config::LimitsConfig, metrics::ServerMetrics};
+use crate::{access::Access, auth::Authenticator, directory::Directory};
+
+/// What may change while the server runs; a connection keeps what it started with.
+#[derive(Debug)]
+pub struct Settings {
+    /// Who may read and write.
+    pub access: Access,
+    /// How much a client may ask for, and how long anything may take.
+    pub limits: LimitsConfig,
+    /// The certificate; without one there is neither LDAPS nor StartTLS.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Whether passwords are taken in the clear.
+    pub insecure_plaintext_bind: bool,
+    /// The naming contexts to show; empty for all that are served.
+    pub naming_contexts: Vec<String>,
+}
+
+/// What all connections share.
+pub struct Service {
+    /// The replica.
+    pub directory: Arc<Directory>,
+    /// Decides binds.
+    pub authenticator: Authenticator,
+    /// Counts.
+    pub metrics: Arc<ServerMetrics>,
+    settings: ArcSwap<Settings>,
+    is_ready: Box<dyn Fn() -> bool + Send + Sync>,
+    connections: AtomicU64,
+}
+
+impl Service {
+    /// A service; `is_ready` says whether every source has been replicated once.
+    pub fn new(
+        directory: Arc<Directory>,
+        authenticator: Authenticator,
+        metrics: Arc<ServerMetrics>,
+        settings: Settings,
+        is_ready: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            directory,
+            authenticator,
+            metrics,
+            settings: ArcSwap::from_pointee(settings),
+            is_ready: Box::new(is_ready),
+            connections: AtomicU64::new(0),
+        }
+    }
+
+    /// The settings for a connection that starts now.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Replaces the settings for connections that start from now on.
+    pub fn replace_settings(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// Whether answers can be believed: before, everything but the root DSE is `busy`.
+    pub fn is_ready(&self) -> bool {
+        (self.is_ready)()
+    }
+
+    /// A number for a new connection.
+    pub(super) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Service").finish_non_exhaustive()
+    }
+}
