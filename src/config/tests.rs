@@ -467,3 +467,11 @@ fn settings_without_effect_and_open_secrets_are_warned_of() {
         ]
     );
 }
+
+#[test]
+fn the_example_in_the_readme_is_right() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    assert_eq!(errors(example), Vec::<String>::new());
+}
