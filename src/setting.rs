@@ -4,10 +4,9 @@
 //! while the value is visited, so that the position in the file is that of the value itself.
 
 use std::{
-    fmt, fs, io,
+    fmt,
     marker::PhantomData,
     net::{IpAddr, SocketAddr},
-    path::Path,
     time::Duration,
 };
 
@@ -24,25 +23,18 @@ impl Secret {
         Self(Zeroizing::new(octets))
     }
 
-    /// Reads a secret from a file, without the line end that editors leave behind it.
+    /// Takes over what a file holds, without the one line end that editors leave behind it.
     ///
-    /// # Errors
-    /// Whatever reading gives; `InvalidData` where nothing remains.
-    pub fn read(path: &Path) -> io::Result<Self> {
-        let mut octets = Zeroizing::new(fs::read(path)?);
+    /// `None` where nothing remains.
+    pub fn from_file(octets: Vec<u8>) -> Option<Self> {
+        let mut octets = Zeroizing::new(octets);
         if octets.last() == Some(&b'\n') {
             octets.pop();
             if octets.last() == Some(&b'\r') {
                 octets.pop();
             }
         }
-        if octets.is_empty() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "the file is empty",
-            ));
-        }
-        Ok(Self(octets))
+        (!octets.is_empty()).then_some(Self(octets))
     }
 
     /// The octets themselves; never for a log.
@@ -476,13 +468,9 @@ mod tests {
 
     #[test]
     fn a_secret_loses_one_line_end_and_hides() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("secret");
-        fs::write(&path, "p w\n\r\n").unwrap();
-        let secret = Secret::read(&path).unwrap();
+        let secret = Secret::from_file(b"p w\n\r\n".to_vec()).unwrap();
         assert_eq!(secret.expose(), b"p w\n");
         assert_eq!(format!("{secret:?}"), "Secret(hidden)");
-        fs::write(&path, "\n").unwrap();
-        assert!(Secret::read(&path).is_err());
+        assert!(Secret::from_file(b"\n".to_vec()).is_none());
     }
 }

@@ -66,14 +66,15 @@ struct NoConfiguration;
 fn run(cli: &Cli, progress: &indicatif::MultiProgress) -> anyhow::Result<ExitCode> {
     let file = || config_file(cli.config.as_deref());
     let config = || -> anyhow::Result<Config> { Ok(Config::load(&file()?)?) };
+    let socket = || -> anyhow::Result<PathBuf> { Ok(Config::admin_socket_of(&file()?)?) };
     match &cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Check(args) => check::run(&file()?, args),
         Command::Serve => serve::run(config()?),
         Command::Import(args) => import::run(&config()?, args, progress),
         Command::Export(args) => export::run(&config()?, args),
-        Command::Status(args) => status::run(&config()?, *args),
-        Command::Sync(args) => sync::run(&config()?, &args.command),
+        Command::Status(args) => status::run(&socket()?, *args),
+        Command::Sync(args) => sync::run(&socket()?, &args.command),
         Command::Man(args) => man::run(args),
         Command::Completions(args) => completions::run(*args),
     }

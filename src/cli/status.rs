@@ -1,23 +1,20 @@
 //! `status`: the state of the running server.
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::bail;
 
 use super::{args::StatusArgs, output, sync};
-use crate::{
-    admin::{
-        client::ask,
-        protocol::{Request, Response, ServerStatus},
-    },
-    config::Config,
+use crate::admin::{
+    client::ask,
+    protocol::{Request, Response, ServerStatus},
 };
 
 /// A running server answers at once; a hanging one should not hang us, too.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) fn run(config: &Config, args: StatusArgs) -> anyhow::Result<ExitCode> {
-    match ask(&config.admin_socket(), &Request::Status, TIMEOUT)? {
+pub(super) fn run(socket: &Path, args: StatusArgs) -> anyhow::Result<ExitCode> {
+    match ask(socket, &Request::Status, TIMEOUT)? {
         Response::Status(status) if args.json => output::print_json(&status)?,
         Response::Status(status) => output::print(&text(&status))?,
         Response::Error(problem) => bail!("{problem}"),

@@ -1,6 +1,6 @@
 //! `sync`: the sources of the running server.
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::bail;
 
@@ -13,7 +13,6 @@ use crate::{
         client::ask,
         protocol::{Request, Response},
     },
-    config::Config,
     sync::state::SourceStatus,
 };
 
@@ -22,7 +21,7 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
 /// A complete comparison of a large domain takes minutes.
 const ROUND_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
-pub(super) fn run(config: &Config, command: &SyncCommand) -> anyhow::Result<ExitCode> {
+pub(super) fn run(socket: &Path, command: &SyncCommand) -> anyhow::Result<ExitCode> {
     let (request, args, timeout) = match command {
         SyncCommand::Status(args) => {
             let source = args.source.clone();
@@ -37,7 +36,7 @@ pub(super) fn run(config: &Config, command: &SyncCommand) -> anyhow::Result<Exit
             (Request::SyncResync { source }, args, ROUND_TIMEOUT)
         }
     };
-    let sources = match ask(&config.admin_socket(), &request, timeout)? {
+    let sources = match ask(socket, &request, timeout)? {
         Response::Sources(sources) => sources,
         Response::Error(problem) => bail!("{problem}"),
         Response::Status(_) => bail!("the server answered something else"),

@@ -64,13 +64,13 @@ impl Checker<'_, '_> {
                 Some("1"),
             );
         }
-        self.resolve(&mut config.data_dir);
+        self.document.resolve(&mut config.data_dir);
         if config.data_dir.exists() && !config.data_dir.is_dir() {
             let problem = format!("{} is not a directory", config.data_dir.display());
             self.error("data_dir", problem, None);
         }
         if let Some(schema_dir) = &mut config.directory.schema_dir {
-            self.resolve(schema_dir);
+            self.document.resolve(schema_dir);
             if let Err(error) = fs::read_dir(&*schema_dir) {
                 self.unreadable("directory.schema_dir", schema_dir, &error);
             }
@@ -226,7 +226,7 @@ impl Checker<'_, '_> {
         let key = format!("{table}.password_file");
         let path = match &mut source.password_file {
             Some(path) => {
-                self.resolve(path);
+                self.document.resolve(path);
                 path.clone()
             }
             None if source.name.is_empty() => return,
@@ -240,8 +240,9 @@ impl Checker<'_, '_> {
                 }
             },
         };
-        match Secret::read(&path) {
-            Ok(password) => {
+        match fs::read(&path).map(Secret::from_file) {
+            Ok(None) => self.error(&key, format!("{} is empty", path.display()), None),
+            Ok(Some(password)) => {
                 source.password = password;
                 // Credentials are made by systemd, with the modes that it finds right.
                 if source.password_file.is_some() {
@@ -303,7 +304,7 @@ impl Checker<'_, '_> {
             }
             return false;
         }
-        self.resolve(path);
+        self.document.resolve(path);
         let text = match fs::read_to_string(&*path) {
             Ok(text) => zeroize::Zeroizing::new(text),
             Err(error) => {
@@ -356,13 +357,6 @@ impl Checker<'_, '_> {
     fn not_yet(&mut self, key: &str) {
         if self.document.contains(key) {
             self.warn(key, "has no effect in this version", None);
-        }
-    }
-
-    /// Makes a path relative to the file one that can be opened.
-    fn resolve(&self, path: &mut PathBuf) {
-        if let Some(directory) = self.document.file().parent() {
-            *path = directory.join(&*path);
         }
     }
 

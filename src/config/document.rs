@@ -4,7 +4,12 @@
 //! read again, until nothing is wrong any more. The structs stay the only place that knows which
 //! keys there are.
 
-use std::{borrow::Cow, mem, ops::Range, path::Path};
+use std::{
+    borrow::Cow,
+    mem,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use toml::{
@@ -83,6 +88,13 @@ impl<'i> Document<'i> {
     /// The file this was read from.
     pub(super) fn file(&self) -> &'i Path {
         self.file
+    }
+
+    /// Makes a path that is relative to the file one that can be opened.
+    pub(super) fn resolve(&self, path: &mut PathBuf) {
+        if let Some(directory) = self.file.parent() {
+            *path = directory.join(&*path);
+        }
     }
 
     /// The offset of the deepest part of `key` that is there, and whether that is all of it.

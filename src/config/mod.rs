@@ -11,7 +11,7 @@ mod pem;
 mod tests;
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -69,17 +69,8 @@ impl Config {
     /// # Errors
     /// Every error there is, in the order of the lines.
     pub fn load(file: &Path) -> Result<Self, ConfigErrors> {
-        match fs::read_to_string(file) {
-            Ok(text) => Self::parse(file, &text),
-            Err(error) => Err(ConfigErrors(vec![Finding {
-                file: file.to_owned(),
-                line: None,
-                key: String::new(),
-                problem: format!("cannot be read: {error}"),
-                allowed: None,
-                nearest: None,
-            }])),
-        }
+        let text = fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
+        Self::parse(file, &text)
     }
 
     /// Reads and checks the text of a configuration file; `file` is where paths start from.
@@ -100,6 +91,28 @@ impl Config {
             errors.sort_by_key(|error| error.line);
             Err(ConfigErrors(errors))
         }
+    }
+
+    /// The admin socket of a server with this configuration file.
+    ///
+    /// A file that became wrong while a server runs should not keep the administrator from asking
+    /// that server, so only what matters for the socket is checked.
+    ///
+    /// # Errors
+    /// The file is unreadable, is not valid TOML, or its `data_dir` is wrong.
+    pub fn admin_socket_of(file: &Path) -> Result<PathBuf, ConfigErrors> {
+        let text = fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
+        let document = Document::parse(file, &text).map_err(ConfigErrors)?;
+        let (mut config, errors) = document.read::<Self>();
+        let errors: Vec<Finding> = errors
+            .into_iter()
+            .filter(|error| error.key == "data_dir")
+            .collect();
+        if !errors.is_empty() {
+            return Err(ConfigErrors(errors));
+        }
+        document.resolve(&mut config.data_dir);
+        Ok(config.admin_socket())
     }
 
     /// The socket on which the running server takes the orders of the administrator.
@@ -124,4 +137,15 @@ impl Default for Config {
             warnings: Vec::new(),
         }
     }
+}
+
+fn unreadable(file: &Path, error: &io::Error) -> ConfigErrors {
+    ConfigErrors(vec![Finding {
+        file: file.to_owned(),
+        line: None,
+        key: String::new(),
+        problem: format!("cannot be read: {error}"),
+        allowed: None,
+        nearest: None,
+    }])
 }

@@ -475,3 +475,17 @@ fn the_example_in_the_readme_is_right() {
     let (example, _) = rest.split_once("```").unwrap();
     assert_eq!(errors(example), Vec::<String>::new());
 }
+
+#[test]
+fn a_wrong_file_still_leads_to_the_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.toml");
+    fs::write(&file, "data_dir = \"store\"\nlisten = 5\n").unwrap();
+    assert_eq!(
+        Config::admin_socket_of(&file).unwrap(),
+        directory.path().join("store/admin.sock")
+    );
+    fs::write(&file, "data_dir = 5\n").unwrap();
+    let errors = Config::admin_socket_of(&file).unwrap_err();
+    assert_eq!(errors.0[0].key, "data_dir");
+}
