@@ -1,0 +1,266 @@
+//! What is sent, and what must come back.
+
+use std::fmt;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+
+use crate::support::population::{Population, Random, password};
+use crate::support::requests::{self, Control, Scope, filter};
+
+/// The kinds of load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Workload {
+    /// A user by name, with SSSD's filter and attributes.
+    SearchUid,
+    /// The groups of a user, as SSSD asks for them.
+    SearchMember,
+    /// The groups of a group: SSSD asks, and there are none.
+    Empty,
+    /// The entry of a user by its DN.
+    Base,
+    /// A simple bind as a user, again and again on one connection.
+    Bind,
+    /// What a fleet of SSSD and nslcd clients looks up, in its shares.
+    Mixed,
+    /// The root DSE, with SSSD's attributes.
+    Rootdse,
+    /// A login: new connection, root DSE, bind as a user, unbind.
+    Session,
+    /// A compare of a user's objectClass that is false, as Apache sends for group members.
+    Compare,
+}
+
+impl Workload {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::SearchUid,
+        Self::SearchMember,
+        Self::Empty,
+        Self::Base,
+        Self::Bind,
+        Self::Mixed,
+        Self::Rootdse,
+        Self::Session,
+        Self::Compare,
+    ];
+
+    /// Whether it asks for groups or numbers, which are known of the generated directory only.
+    pub(crate) fn needs_generated(self) -> bool {
+        matches!(self, Self::Empty | Self::Mixed)
+    }
+
+    /// Whether only one request may be outstanding.
+    pub(crate) fn is_serial(self) -> bool {
+        matches!(self, Self::Bind | Self::Session)
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.write_str(value.as_ref().map_or("?", |value| value.get_name()))
+    }
+}
+
+/// The answer that is right for one request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expected {
+    /// The operation that completes the answer.
+    pub(crate) operation: u8,
+    pub(crate) code: u32,
+    /// The number of entries; `None` where it is not known.
+    pub(crate) entries: Option<u32>,
+    /// Each entry has this attribute with this value.
+    pub(crate) attribute: &'static str,
+    pub(crate) value: String,
+}
+
+impl Expected {
+    fn result(&mut self, operation: u8, code: u32) {
+        self.operation = operation;
+        self.code = code;
+        self.entries = Some(0);
+    }
+
+    fn entries(&mut self, entries: Option<u32>, attribute: &'static str, value: &str) {
+        self.operation = requests::SEARCH_RESULT_DONE;
+        self.code = requests::SUCCESS;
+        self.entries = entries;
+        self.attribute = attribute;
+        self.value.clear();
+        self.value.push_str(value);
+    }
+}
+
+/// Makes one connection's requests.
+#[derive(Debug)]
+pub(crate) struct Generator {
+    population: Arc<Population>,
+    random: Random,
+    wrong_passwords: u8,
+}
+
+impl Generator {
+    pub(crate) fn new(population: &Arc<Population>, seed: u64, wrong_passwords: u8) -> Self {
+        Self {
+            population: Arc::clone(population),
+            random: Random::new(seed),
+            wrong_passwords,
+        }
+    }
+
+    /// Appends the next request of a workload and says what its answer must be.
+    pub(crate) fn next(
+        &mut self,
+        workload: Workload,
+        out: &mut Vec<u8>,
+        id: i32,
+        expected: &mut Expected,
+    ) {
+        match workload {
+            Workload::SearchUid => self.user_by_name(out, id, expected),
+            Workload::SearchMember => self.groups_of_user(out, id, expected),
+            Workload::Empty => self.groups_of_group(out, id, expected),
+            Workload::Base => self.user_by_dn(out, id, expected),
+            Workload::Mixed => match self.random.below(100) {
+                0..45 => self.groups_of_group(out, id, expected),
+                45..65 => self.user_by_name(out, id, expected),
+                65..75 => self.user_by_number(out, id, expected),
+                75..85 => self.group_by_number(out, id, expected),
+                85..90 => self.group_by_name(out, id, expected),
+                90..95 => self.user_by_dn(out, id, expected),
+                95..98 => self.unknown_user(out, id, expected),
+                _ => self.groups_of_user(out, id, expected),
+            },
+            Workload::Rootdse => self.root_dse(out, id, expected),
+            Workload::Bind => self.bind(out, id, expected, None),
+            Workload::Session => self.bind(out, id, expected, Some(Control::PasswordPolicy)),
+            Workload::Compare => self.compare(out, id, expected),
+        }
+    }
+
+    /// Appends the request that SSSD sends first on each connection.
+    pub(crate) fn root_dse(&self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
+        let base = ("", Scope::BaseObject);
+        requests::search(out, id, base, requests::SSSD_ROOT_DSE, None, |out| {
+            filter::present(out, "objectclass");
+        });
+        expected.entries(Some(1), "supportedLDAPVersion", "3");
+    }
+
+    fn user_by_name(&mut self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
+        let user = self.user();
+        let name = self.population.user_name(user);
+        self.user_by(out, id, "uid", &name);
+        expected.entries(Some(1), "uid", &name);
+    }
+
+    fn user_by_number(&mut self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
+        let user = self.user();
+        let number = self.population.uid_number(user).to_string();
+        self.user_by(out, id, "uidNumber", &number);
+        expected.entries(Some(1), "uidNumber", &number);
+    }
+
+    fn unknown_user(&mut self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
+        let name = format!("nobody-{:08x}", self.random.below(u32::MAX));
+        self.user_by(out, id, "uid", &name);
+        expected.entries(Some(0), "uid", &name);
+    }
+
+    fn user_by(&self, out: &mut Vec<u8>, id: i32, attribute: &str, value: &str) {
+        requests::search(out, id, self.subtree(), requests::SSSD_USER, None, |out| {
+            filter::sssd_user(out, attribute, value);
+        });
+    }
+
+    fn user_by_dn(&mut self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
+        let user = self.user();
+        let base = (&*self.population.user_dn(user), Scope::BaseObject);
+        requests::search(out, id, base, requests::SSSD_MEMBER, None, |out| {
+            filter::equality(out, "objectclass", "posixAccount");
+        });
+        expected.entries(Some(1), "uid", &self.population.user_name(user));
+    }
+
+    fn group_by_name(&mut self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
+        let group = self.group();
+        let name = self.population.group_name(group);
+        self.group_by(out, id, "cn", &name);
+        expected.entries(Some(1), "cn", &name);
+    }
+
+    fn group_by_number(&mut self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
+        let group = self.group();
+        let number = self.population.gid_number(group).to_string();
+        self.group_by(out, id, "gidNumber", &number);
+        expected.entries(Some(1), "gidNumber", &number);
+    }
+
+    fn group_by(&self, out: &mut Vec<u8>, id: i32, attribute: &str, value: &str) {
+        requests::search(out, id, self.subtree(), requests::SSSD_GROUP, None, |out| {
+            filter::sssd_group(out, attribute, value);
+        });
+    }
+
+    fn groups_of_user(&mut self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
+        let user = self.user();
+        self.groups_of(out, id, &self.population.user_dn(user));
+        let groups = self.population.memberships(user);
+        expected.entries(groups, "objectClass", "posixGroup");
+    }
+
+    fn groups_of_group(&mut self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
+        let group = self.group();
+        let dn = self.population.group_dn(group);
+        self.groups_of(out, id, &dn);
+        expected.entries(Some(0), "objectClass", "posixGroup");
+    }
+
+    fn groups_of(&self, out: &mut Vec<u8>, id: i32, dn: &str) {
+        let paged = Some(Control::PagedResults(1000));
+        let attributes = requests::SSSD_INITGROUPS;
+        requests::search(out, id, self.subtree(), attributes, paged, |out| {
+            filter::sssd_groups_of(out, dn);
+        });
+    }
+
+    fn bind(
+        &mut self,
+        out: &mut Vec<u8>,
+        id: i32,
+        expected: &mut Expected,
+        control: Option<Control>,
+    ) {
+        let user = self.user();
+        let mut password = password(&self.population.user_name(user));
+        let code = if self.random.below(100) < u32::from(self.wrong_passwords) {
+            password.push_str("-wrong");
+            requests::INVALID_CREDENTIALS
+        } else {
+            requests::SUCCESS
+        };
+        let dn = self.population.user_dn(user);
+        requests::bind(out, id, &dn, password.as_bytes(), control);
+        expected.result(requests::BIND_RESPONSE, code);
+    }
+
+    fn compare(&mut self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
+        let user = self.user();
+        let dn = self.population.user_dn(user);
+        requests::compare(out, id, &dn, "objectClass", "groupOfNames");
+        expected.result(requests::COMPARE_RESPONSE, requests::COMPARE_FALSE);
+    }
+
+    fn subtree(&self) -> (&str, Scope) {
+        (self.population.base(), Scope::WholeSubtree)
+    }
+
+    fn user(&mut self) -> u32 {
+        self.random.below(self.population.users())
+    }
+
+    fn group(&mut self) -> u32 {
+        self.random.below(self.population.groups())
+    }
+}

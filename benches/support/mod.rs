@@ -1,0 +1,12 @@
+//! What the benches share: a client's half of LDAP, a test directory, and a slapd to compare with.
+//!
+//! Nothing here uses the crate, so a bench that drives a server is an independent client, and a
+//! bench that decodes a request decodes bytes the crate did not write.
+
+#![allow(dead_code, reason = "every bench uses its own part of this")]
+
+pub(crate) mod ber;
+pub(crate) mod ldif;
+pub(crate) mod population;
+pub(crate) mod requests;
+pub(crate) mod slapd;
