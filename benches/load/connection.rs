@@ -83,7 +83,10 @@ impl<S: Transport> Connection<S> {
         ensure!(self.start == self.end, "the server answered an unbind");
         let read = poll_fn(|cx| self.poll_read(cx)).await;
         // A server may close TCP without closing TLS: it has nothing more to say either way.
-        ensure!(matches!(read, Ok(0) | Err(_)), "the server answered an unbind");
+        ensure!(
+            matches!(read, Ok(0) | Err(_)),
+            "the server answered an unbind"
+        );
         Ok(())
     }
 
@@ -203,6 +206,9 @@ async fn start_tls(tcp: TcpStream) -> anyhow::Result<TcpStream> {
         code == requests::SUCCESS,
         "StartTLS was answered with {code} {diagnostic}"
     );
-    ensure!(plain.start == plain.end, "plain text follows the answer to StartTLS");
+    ensure!(
+        plain.start == plain.end,
+        "plain text follows the answer to StartTLS"
+    );
     Ok(plain.stream)
 }

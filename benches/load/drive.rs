@@ -81,10 +81,12 @@ impl Load<'_> {
         let mut steps = Statistics::default();
         let (id, expected) = pipeline.begin(started).context("no slot")?;
         generator.root_dse(connection.output(), id, expected);
-        self.answer(&mut connection, &mut pipeline, &mut steps).await?;
+        self.answer(&mut connection, &mut pipeline, &mut steps)
+            .await?;
         let (id, expected) = pipeline.begin(started).context("no slot")?;
         generator.next(self.workload, connection.output(), id, expected);
-        self.answer(&mut connection, &mut pipeline, &mut steps).await?;
+        self.answer(&mut connection, &mut pipeline, &mut steps)
+            .await?;
 
         self.statistics.borrow_mut().add_login(steps);
         connection.unbind().await?;
@@ -214,14 +216,8 @@ impl Slot {
             statistics.right(now - self.started);
         } else {
             statistics.wrong(|| {
-                format!(
-                    "result {code} {diagnostic:?} and {} entries, expected {} and {:?} with {}={}",
-                    self.entries,
-                    expected.code,
-                    expected.entries,
-                    expected.attribute,
-                    expected.value
-                )
+                let entries = self.entries;
+                format!("result {code} {diagnostic:?}, {entries} entries; expected {expected}")
             });
         }
     }

@@ -68,6 +68,11 @@ fn execute(options: &Options) -> anyhow::Result<bool> {
         return Ok(true);
     }
 
+    let plans = if options.self_check {
+        self_check(options, &population)
+    } else {
+        measurements(options, &population)?
+    };
     let slapd = match options.slapd {
         Some(_) => Some(Slapd::start(&population)?),
         None => None,
@@ -82,11 +87,6 @@ fn execute(options: &Options) -> anyhow::Result<bool> {
     let target = Arc::new(target(options, &population, slapd.as_ref())?);
     let server = slapd.as_ref().map(Slapd::process_id).or(options.server_pid);
 
-    let plans = if options.self_check {
-        self_check(options, &population)
-    } else {
-        measurements(options, &population)?
-    };
     let mut report = Report::new(options.json);
     for plan in plans {
         let summary = run::run(&plan, &target, &population, server)
@@ -109,7 +109,13 @@ fn target(
             None if options.insecure_tls => Trust::Anything,
             None => Trust::Nothing,
         };
-        return Target::new(uri, options.starttls, &trust, credentials, options.allow_remote);
+        return Target::new(
+            uri,
+            options.starttls,
+            &trust,
+            credentials,
+            options.allow_remote,
+        );
     };
     let service = || Credentials {
         dn: population.service_dn(),

@@ -153,9 +153,11 @@ impl Options {
 
     pub(crate) fn population(&self) -> anyhow::Result<Population> {
         let Some(path) = &self.users_file else {
-            let groups = self.groups.unwrap_or(self.users.div_ceil(50));
+            let groups = self.groups.unwrap_or_else(|| self.users.div_ceil(50));
             let pattern = self.user_pattern.clone();
-            return Ok(Population::generated(&self.base, pattern, self.users, groups));
+            return Ok(Population::generated(
+                &self.base, pattern, self.users, groups,
+            ));
         };
         let names =
             fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
@@ -200,7 +202,9 @@ impl Options {
 
 /// Reads "5s", "500ms" or "2m", up to an hour.
 fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| UNITS)?;
     let duration = match unit {

@@ -17,14 +17,15 @@ impl Usage {
     /// Reads /proc/PID, `process` being a number or `self`.
     pub(crate) fn of(process: &str) -> anyhow::Result<Self> {
         let path = |name| format!("/proc/{process}/{name}");
-        let read = |path: String| {
-            fs::read_to_string(&path).with_context(|| format!("reading {path}"))
-        };
+        let read =
+            |path: String| fs::read_to_string(&path).with_context(|| format!("reading {path}"));
         let stat = read(path("stat"))?;
         let status = read(path("status"))?;
 
         // The second field is the program's name in parentheses and may hold anything.
-        let (_, fields) = stat.rsplit_once(") ").context("/proc/PID/stat without a name")?;
+        let (_, fields) = stat
+            .rsplit_once(") ")
+            .context("/proc/PID/stat without a name")?;
         let mut times = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
         let (Some(Ok(user)), Some(Ok(system))) = (times.next(), times.next()) else {
             anyhow::bail!("/proc/PID/stat without times");
@@ -33,7 +34,7 @@ impl Usage {
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:"))
             .and_then(|text| text.trim().strip_suffix(" kB")?.trim().parse().ok());
-        ensure!(resident.is_some(), "process {process} has no memory left");
+        ensure!(resident.is_some(), "process {process} has ended");
         Ok(Self {
             processor: Duration::from_millis((user + system) * MILLIS_PER_TICK),
             resident_kib: resident.unwrap_or(0),

@@ -1,6 +1,9 @@
 //! The results, for people and for machines.
 
-#![allow(clippy::print_stdout, reason = "the report is what this program is for")]
+#![allow(
+    clippy::print_stdout,
+    reason = "the report is what this program is for"
+)]
 
 use std::fmt::Write as _;
 use std::time::Duration;

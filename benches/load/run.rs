@@ -147,10 +147,12 @@ async fn conduct(
     let elapsed = begin.elapsed();
     let (client_after, server_after) = usage()?;
 
-    let server = server_before.zip(server_after).map(|(before, after)| ServerUsage {
-        processor: after.processor.saturating_sub(before.processor),
-        resident_kib: after.resident_kib,
-    });
+    let server = server_before
+        .zip(server_after)
+        .map(|(before, after)| ServerUsage {
+            processor: after.processor.saturating_sub(before.processor),
+            resident_kib: after.resident_kib,
+        });
     let client = client_after.processor - client_before.processor;
     Ok((elapsed, client, server))
 }
@@ -205,7 +207,11 @@ impl Worker {
         };
         ready.send(Ok(())).await?;
         let mut schedule = self.schedule.clone();
-        let Ok(schedule) = schedule.wait_for(Option::is_some).await.map(|started| *started) else {
+        let Ok(schedule) = schedule
+            .wait_for(Option::is_some)
+            .await
+            .map(|started| *started)
+        else {
             return Ok(());
         };
         let schedule = schedule.context("started without a schedule")?;
@@ -239,7 +245,10 @@ impl Worker {
             connection.bind(&self.target).await?;
             anyhow::Ok(connection)
         };
-        timeout(SETUP, open).await.context("setting up a connection")?.map(Some)
+        timeout(SETUP, open)
+            .await
+            .context("setting up a connection")?
+            .map(Some)
     }
 }
 

@@ -92,6 +92,21 @@ impl Expected {
     }
 }
 
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "result {}", self.code)?;
+        match self.entries {
+            Some(0) => f.write_str(", no entries"),
+            Some(count) => write!(
+                f,
+                ", {count} entries with {}={}",
+                self.attribute, self.value
+            ),
+            None => write!(f, ", entries with {}={}", self.attribute, self.value),
+        }
+    }
+}
+
 /// Makes one connection's requests.
 #[derive(Debug)]
 pub(crate) struct Generator {

@@ -52,7 +52,10 @@ fn write_containers(out: &mut impl Write, population: &Population) -> io::Result
     }
     let service = population::SERVICE;
     writeln!(out, "dn: {}", population.service_dn())?;
-    writeln!(out, "objectClass: account\nobjectClass: simpleSecurityObject")?;
+    writeln!(
+        out,
+        "objectClass: account\nobjectClass: simpleSecurityObject"
+    )?;
     writeln!(out, "uid: {service}")?;
     writeln!(out, "userPassword: {}\n", salted_sha1(service))
 }
@@ -82,7 +85,12 @@ fn write_user(out: &mut impl Write, population: &Population, user: u32) -> io::R
     writeln!(out, "departmentNumber: {}", 100 + random.below(80))?;
     text(out, "title", random.pick(TITLES))?;
     text(out, "l", random.pick(CITIES))?;
-    writeln!(out, "roomNumber: {}-{:03}", random.below(9) + 1, random.below(400))?;
+    writeln!(
+        out,
+        "roomNumber: {}-{:03}",
+        random.below(9) + 1,
+        random.below(400)
+    )?;
     writeln!(out, "street: {} Example Street", random.below(200) + 1)?;
     writeln!(out, "employeeType: permanent\npreferredLanguage: en")?;
     writeln!(out, "userPassword: {}\n", salted_sha1(&uid))
@@ -93,7 +101,10 @@ fn write_group(out: &mut impl Write, population: &Population, group: u32) -> io:
     writeln!(out, "objectClass: groupOfNames\nobjectClass: posixGroup")?;
     writeln!(out, "cn: {}", population.group_name(group))?;
     writeln!(out, "gidNumber: {}", population.gid_number(group))?;
-    writeln!(out, "description: Group number {group} of the test directory")?;
+    writeln!(
+        out,
+        "description: Group number {group} of the test directory"
+    )?;
     for member in population.members(group) {
         writeln!(out, "member: {}", population.user_dn(member))?;
     }
@@ -118,7 +129,10 @@ fn salted_sha1(name: &str) -> String {
         .chain_update(password.as_bytes())
         .chain_update(salt)
         .finalize();
-    format!("{{SSHA}}{}", BASE64.encode([digest.as_slice(), salt].concat()))
+    format!(
+        "{{SSHA}}{}",
+        BASE64.encode([digest.as_slice(), salt].concat())
+    )
 }
 
 /// Names as people write them and as mail addresses do.

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "every bench uses its own part of this")]
 
 pub(crate) mod ber;
+pub(crate) mod fixtures;
 pub(crate) mod ldif;
 pub(crate) mod population;
 pub(crate) mod requests;

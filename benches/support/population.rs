@@ -139,7 +139,7 @@ pub(crate) fn password(name: &str) -> String {
 }
 
 /// A name with a number in it, as printf writes it: `u%06d`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     prefix: String,
     width: usize,
@@ -154,6 +154,16 @@ impl Pattern {
             suffix,
         } = self;
         format!("{prefix}{number:0width$}{suffix}")
+    }
+}
+
+impl Default for Pattern {
+    fn default() -> Self {
+        Self {
+            prefix: "u".to_owned(),
+            width: 6,
+            suffix: String::new(),
+        }
     }
 }
 

@@ -183,7 +183,9 @@ pub(crate) fn compare(out: &mut Vec<u8>, id: i32, dn: &str, attribute: &str, val
 /// Appends a StartTLS request.
 pub(crate) fn start_tls(out: &mut Vec<u8>, id: i32) {
     message(out, id, None, |out| {
-        ber::nested(out, EXTENDED_REQUEST, |out| ber::octets(out, 0x80, START_TLS));
+        ber::nested(out, EXTENDED_REQUEST, |out| {
+            ber::octets(out, 0x80, START_TLS)
+        });
     });
 }
 
