@@ -19,6 +19,8 @@ fn decode(criterion: &mut Criterion) {
 
         group.bench_function("ldap3_proto", |bencher| {
             let mut codec = LdapCodec::default();
+            let decoded = codec.decode(&mut BytesMut::from(&*message));
+            assert!(matches!(decoded, Ok(Some(_))), "{name} does not decode");
             bencher.iter_batched(
                 || BytesMut::from(&*message),
                 |mut frame| codec.decode(black_box(&mut frame)),

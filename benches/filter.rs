@@ -13,9 +13,12 @@ use crate::support::fixtures;
 fn parse(criterion: &mut Criterion) {
     for (name, text) in fixtures::FILTERS {
         let mut group = criterion.benchmark_group(format!("filter/parse/{name}"));
-        group.bench_function("ldap3_proto", |bencher| {
-            bencher.iter(|| parse_ldap_filter_str(black_box(text)));
-        });
+        // It reads no `=` in a value, so there is no baseline for filters with a DN.
+        if parse_ldap_filter_str(text).is_ok() {
+            group.bench_function("ldap3_proto", |bencher| {
+                bencher.iter(|| parse_ldap_filter_str(black_box(text)));
+            });
+        }
         group.finish();
     }
 }

@@ -65,7 +65,7 @@ fn bind() -> Vec<u8> {
     out
 }
 
-/// The filters of [`requests`] as text, and one with a substring and an escape.
+/// The filters of the searches in [`requests()`] as text, and one with substrings.
 pub(crate) const FILTERS: &[(&str, &str)] = &[
     (
         "user",
