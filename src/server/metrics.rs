@@ -145,28 +145,26 @@ impl ResultClass {
     }
 }
 
-/// Who decided a bind, and how.
+/// What became of a bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum BindOutcome {
     Anonymous,
-    Local,
-    Upstream,
-    Recheck,
-    External,
+    Success,
+    InvalidCredentials,
     Refused,
+    Busy,
     Unavailable,
 }
 
 impl BindOutcome {
     /// Every outcome, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::Anonymous,
-        Self::Local,
-        Self::Upstream,
-        Self::Recheck,
-        Self::External,
+        Self::Success,
+        Self::InvalidCredentials,
         Self::Refused,
+        Self::Busy,
         Self::Unavailable,
     ];
 
@@ -174,11 +172,10 @@ impl BindOutcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Anonymous => "anonymous",
-            Self::Local => "local",
-            Self::Upstream => "upstream",
-            Self::Recheck => "recheck",
-            Self::External => "external",
+            Self::Success => "success",
+            Self::InvalidCredentials => "invalid_credentials",
             Self::Refused => "refused",
+            Self::Busy => "busy",
             Self::Unavailable => "unavailable",
         }
     }
