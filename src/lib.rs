@@ -27,6 +27,7 @@ pub mod upstream;
 
 // Third floor: serving.
 pub mod admin;
+pub mod exchange;
 pub mod server;
 
 // Roof: wiring.

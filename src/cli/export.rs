@@ -9,8 +9,8 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{args::ExportArgs, output};
-use crate::config::Config;
+use super::{args::ExportArgs, open, output};
+use crate::{config::Config, exchange::export};
 
 /// Writes the entries to the file or to stdout.
 pub(super) fn run(config: &Config, args: &ExportArgs) -> anyhow::Result<ExitCode> {
@@ -46,6 +46,6 @@ pub(super) fn run(config: &Config, args: &ExportArgs) -> anyhow::Result<ExitCode
 }
 
 /// Writes `base` and what is below it, or everything, and gives the number of entries.
-fn write(_config: &Config, _base: Option<&str>, _out: &mut dyn Write) -> anyhow::Result<u64> {
-    anyhow::bail!("export is not wired yet")
+fn write(config: &Config, base: Option<&str>, out: &mut dyn Write) -> anyhow::Result<u64> {
+    Ok(export(&*open::directory(config)?, base, out)?)
 }

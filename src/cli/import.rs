@@ -1,15 +1,20 @@
 //! `import`: LDIF into the store of a stopped server.
 
 use std::{
+    num::NonZero,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressBar};
 use serde::Serialize;
 
-use super::{args::ImportArgs, output};
-use crate::config::Config;
+use super::{args::ImportArgs, open, output};
+use crate::{
+    auth::hash_pool::HashPool,
+    config::Config,
+    exchange::{ImportOptions, import},
+};
 
 /// Loads the files and prints what was done.
 pub(super) fn run(
@@ -29,8 +34,25 @@ pub(super) fn run(
 }
 
 /// Loads the files in one transaction and gives the number of entries.
-fn load(_config: &Config, _args: &ImportArgs, _progress: &MultiProgress) -> anyhow::Result<u64> {
-    anyhow::bail!("import is not wired yet")
+fn load(config: &Config, args: &ImportArgs, progress: &MultiProgress) -> anyhow::Result<u64> {
+    let directory = open::directory(config)?;
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let hashes = HashPool::new(workers, 4 * workers)?;
+    let options = ImportOptions {
+        replace: args.replace,
+        naming_contexts: config.directory.naming_contexts.clone(),
+    };
+    let bar = progress.add(ProgressBar::new_spinner());
+    bar.set_message("reading records");
+    let imported = import(&directory, &hashes, &args.files, &options, |records| {
+        bar.set_position(records);
+        if records % 1000 == 0 {
+            bar.set_message(format!("read {records} records"));
+            bar.tick();
+        }
+    });
+    bar.finish_and_clear();
+    Ok(imported?)
 }
 
 /// What an import did.

@@ -11,6 +11,7 @@ mod demo;
 mod export;
 mod import;
 mod man;
+mod open;
 mod output;
 mod serve;
 mod status;

@@ -177,7 +177,7 @@ impl Derivation {
     }
 
     /// Appends the values as OCTET STRINGs.
-    pub(super) fn write_values(self, snapshot: &Snapshot, id: EntryId, out: &mut Vec<u8>) {
+    pub fn write_values(self, snapshot: &Snapshot, id: EntryId, out: &mut Vec<u8>) {
         match self {
             Self::Link(attribute) => write_dns(snapshot, &snapshot.targets(id, attribute), out),
             Self::MemberOf => write_dns(snapshot, &snapshot.groups_of(id), out),

@@ -1,0 +1,513 @@
+//! LDIF content records into local entries, all or nothing.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs::File,
+    io::BufReader,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use thiserror::Error;
+use time::{OffsetDateTime, macros::format_description};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::check::{RecordProblem, check};
+use crate::{
+    auth::{
+        hash_pool::{HashPool, PoolError},
+        password::{PasswordError, UserPassword},
+    },
+    directory::{Directory, DirectoryError, Resolved, Snapshot, WriteError, derived::LINK_ATTRIBUTES},
+    dn::{Dn, DnError},
+    entry::{Attribute, Entry, Link, Origin},
+    ldif::{LdifError, LdifReader, LdifRecord},
+    schema::Schema,
+};
+
+/// How to import.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    /// Replace local entries that are there already.
+    pub replace: bool,
+    /// The only tops allowed; empty for any.
+    pub naming_contexts: Vec<String>,
+}
+
+/// Loads LDIF files as local entries and returns how many; `progress` gets the number of records
+/// read so far.
+///
+/// Parents may come after children and in other files. DNs in link attributes become identities
+/// where they name an entry, here or there already, and stay text where they do not. Passwords in
+/// the clear are hashed. Blocks; must not be called from async code.
+///
+/// # Errors
+/// [`ImportError`] names file, line and DN; nothing is changed then.
+pub fn import(
+    directory: &Directory,
+    hashes: &HashPool,
+    files: &[PathBuf],
+    options: &ImportOptions,
+    mut progress: impl FnMut(u64),
+) -> Result<u64, ImportError> {
+    let snapshot = directory.snapshot();
+    let mut batch = Batch::new(snapshot.schema());
+    for file in files {
+        let opened = File::open(file).map_err(|error| ImportError::Open {
+            file: file.clone(),
+            error,
+        })?;
+        for record in LdifReader::new(BufReader::with_capacity(1 << 20, opened)).allow_file_urls() {
+            let record = record.map_err(|error| ImportError::Ldif {
+                file: file.clone(),
+                error,
+            })?;
+            batch.add(file, record)?;
+            progress(batch.records.len() as u64);
+        }
+    }
+    batch.hash_passwords(hashes)?;
+    let entries = batch.into_entries(&snapshot, options)?;
+    let count = entries.len() as u64;
+    directory
+        .write(|transaction| {
+            for entry in entries {
+                transaction.put(entry);
+            }
+            Ok::<_, std::convert::Infallible>(())
+        })
+        .map_err(|error| match error {
+            WriteError::Refused(never) => match never {},
+            WriteError::Directory(error) => ImportError::Directory(error),
+        })?;
+    Ok(count)
+}
+
+/// The records of all files, by their names.
+struct Batch<'s> {
+    schema: &'s Schema,
+    records: Vec<Record>,
+    /// Positions by normalized DN.
+    names: HashMap<Vec<u8>, usize>,
+    /// Which password, of which record and value, is in the clear.
+    cleartext: Vec<(usize, usize, usize)>,
+    created: Vec<u8>,
+}
+
+struct Record {
+    place: Place,
+    dn: Dn,
+    uuid: Uuid,
+    attributes: Vec<Attribute>,
+}
+
+/// Where a record stands.
+#[derive(Clone, Debug)]
+pub struct Place {
+    file: PathBuf,
+    line: u64,
+    dn: String,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}:{}: {}", self.file.display(), self.line, self.dn)
+    }
+}
+
+impl<'s> Batch<'s> {
+    fn new(schema: &'s Schema) -> Self {
+        let now = OffsetDateTime::from(SystemTime::now());
+        let format = format_description!("[year][month][day][hour][minute][second]Z");
+        Self {
+            schema,
+            records: Vec::new(),
+            names: HashMap::new(),
+            cleartext: Vec::new(),
+            created: now.format(format).unwrap_or_default().into_bytes(),
+        }
+    }
+
+    fn add(&mut self, file: &Path, record: LdifRecord) -> Result<(), ImportError> {
+        let place = Place {
+            file: file.to_owned(),
+            line: record.line,
+            dn: record.dn,
+        };
+        let dn = match Dn::parse(&place.dn) {
+            Ok(dn) if !dn.is_root() => dn,
+            Ok(_) => return Err(ImportError::RootDse { place }),
+            Err(error) => return Err(ImportError::Dn { place, error }),
+        };
+        let mut attributes = record.attributes;
+        if let Some(rdn) = dn.rdn() {
+            check(self.schema, rdn, &mut attributes).map_err(|problem| ImportError::Record {
+                place: place.clone(),
+                problem,
+            })?;
+        }
+        let name = self.name(&dn, &place)?;
+        let position = self.records.len();
+        if let Some(other) = self.names.insert(name, position) {
+            let first = self.records.get(other).map(|record| record.place.to_string());
+            return Err(ImportError::Twice {
+                place,
+                first: first.unwrap_or_default(),
+            });
+        }
+        self.note_passwords(position, &attributes, &place)?;
+        let uuid = take_uuid(&mut attributes).unwrap_or_else(Uuid::new_v4);
+        for stamp in ["createTimestamp", "modifyTimestamp"] {
+            if !attributes.iter().any(|attribute| attribute.description.eq_ignore_ascii_case(stamp)) {
+                attributes.push(Attribute {
+                    description: stamp.to_owned(),
+                    values: vec![self.created.clone()],
+                });
+            }
+        }
+        self.records.push(Record {
+            place,
+            dn,
+            uuid,
+            attributes,
+        });
+        Ok(())
+    }
+
+    fn name(&self, dn: &Dn, place: &Place) -> Result<Vec<u8>, ImportError> {
+        let mut name = Vec::with_capacity(64);
+        self.schema.normalize_dn_into(dn, &mut name).map_err(|error| ImportError::Name {
+            place: place.clone(),
+            problem: error.0,
+        })?;
+        Ok(name)
+    }
+
+    fn note_passwords(
+        &mut self,
+        record: usize,
+        attributes: &[Attribute],
+        place: &Place,
+    ) -> Result<(), ImportError> {
+        for (position, attribute) in attributes.iter().enumerate() {
+            if !attribute.description.eq_ignore_ascii_case("userPassword") {
+                continue;
+            }
+            for (value, octets) in attribute.values.iter().enumerate() {
+                match UserPassword::parse(octets) {
+                    Ok(UserPassword::Hashed(_)) => {}
+                    Ok(UserPassword::Cleartext(_)) => {
+                        self.cleartext.push((record, position, value));
+                    }
+                    Err(error) => {
+                        return Err(ImportError::Password {
+                            place: place.clone(),
+                            error,
+                        });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hashes what is in the clear, on all workers.
+    fn hash_passwords(&mut self, hashes: &HashPool) -> Result<(), ImportError> {
+        let cleartext = std::mem::take(&mut self.cleartext);
+        let mut passwords = Vec::with_capacity(cleartext.len());
+        for (record, attribute, value) in &cleartext {
+            if let Some(stored) = self.value_mut(*record, *attribute, *value) {
+                let stored = Zeroizing::new(std::mem::take(stored));
+                if let Ok(UserPassword::Cleartext(password)) = UserPassword::parse(&stored) {
+                    passwords.push(Zeroizing::new(password.to_vec()));
+                }
+            }
+        }
+        let hashed = hashes.hash_all_blocking(passwords)?;
+        for ((record, attribute, value), hash) in cleartext.into_iter().zip(hashed) {
+            if let Some(stored) = self.value_mut(record, attribute, value) {
+                *stored = hash.into_bytes();
+            }
+        }
+        Ok(())
+    }
+
+    fn value_mut(&mut self, record: usize, attribute: usize, value: usize) -> Option<&mut Vec<u8>> {
+        self.records
+            .get_mut(record)?
+            .attributes
+            .get_mut(attribute)?
+            .values
+            .get_mut(value)
+    }
+
+    /// Finds parents, identities and links.
+    fn into_entries(
+        self,
+        snapshot: &Snapshot,
+        options: &ImportOptions,
+    ) -> Result<Vec<Entry>, ImportError> {
+        let mut uuids = BTreeSet::new();
+        let mut identities = Vec::with_capacity(self.records.len());
+        for record in &self.records {
+            let uuid = match present(snapshot, &record.dn) {
+                Some((_, Origin::Source(source))) => {
+                    return Err(ImportError::Replicated {
+                        place: record.place.clone(),
+                        source_name: source,
+                    });
+                }
+                Some(_) if !options.replace => {
+                    return Err(ImportError::Present {
+                        place: record.place.clone(),
+                    });
+                }
+                Some((uuid, Origin::Local)) => uuid,
+                None => record.uuid,
+            };
+            if !uuids.insert(uuid) {
+                return Err(ImportError::Uuid {
+                    place: record.place.clone(),
+                    uuid,
+                });
+            }
+            identities.push(uuid);
+        }
+        let resolver = Resolver {
+            schema: self.schema,
+            snapshot,
+            names: &self.names,
+            identities: &identities,
+        };
+        let mut entries = Vec::with_capacity(self.records.len());
+        for (record, uuid) in self.records.into_iter().zip(&identities) {
+            let parent = resolver.parent(&record, options)?;
+            let rdn = match (&parent, record.dn.rdn()) {
+                (Some(_), Some(rdn)) => rdn.to_string(),
+                _ => record.dn.to_string(),
+            };
+            let mut attributes = record.attributes;
+            let links = resolver.take_links(&mut attributes);
+            entries.push(Entry {
+                uuid: *uuid,
+                parent,
+                rdn,
+                origin: Origin::Local,
+                attributes,
+                links,
+            });
+        }
+        Ok(entries)
+    }
+}
+
+/// Finds entries among those that are imported and those that are there.
+struct Resolver<'r> {
+    schema: &'r Schema,
+    snapshot: &'r Snapshot,
+    names: &'r HashMap<Vec<u8>, usize>,
+    identities: &'r [Uuid],
+}
+
+impl Resolver<'_> {
+    fn find(&self, dn: &Dn) -> Option<Uuid> {
+        let mut name = Vec::with_capacity(64);
+        self.schema.normalize_dn_into(dn, &mut name).ok()?;
+        match self.names.get(&name) {
+            Some(position) => self.identities.get(*position).copied(),
+            None => present(self.snapshot, dn).map(|(uuid, _)| uuid),
+        }
+    }
+
+    /// The entry above; `None` for the top of a naming context.
+    fn parent(&self, record: &Record, options: &ImportOptions) -> Result<Option<Uuid>, ImportError> {
+        let mut above = record.dn.parent();
+        let parent = above.as_ref().and_then(|dn| self.find(dn));
+        if parent.is_some() {
+            return Ok(parent);
+        }
+        // A top has nothing above it; where there is something higher up, a level is missing.
+        while let Some(dn) = above.filter(|dn| !dn.is_root()) {
+            if self.find(&dn).is_some() {
+                return Err(ImportError::Parent {
+                    place: record.place.clone(),
+                    nearest: dn.to_string(),
+                });
+            }
+            above = dn.parent();
+        }
+        let allowed = options.naming_contexts.is_empty()
+            || options.naming_contexts.iter().any(|context| {
+                Dn::parse(context).ok().and_then(|dn| self.schema.normalize_dn(&dn).ok())
+                    == self.schema.normalize_dn(&record.dn).ok()
+            });
+        if allowed {
+            Ok(None)
+        } else {
+            Err(ImportError::NamingContext {
+                place: record.place.clone(),
+            })
+        }
+    }
+
+    /// Takes the DNs that name an entry out of the attributes.
+    fn take_links(&self, attributes: &mut Vec<Attribute>) -> Vec<Link> {
+        let mut links = Vec::new();
+        for attribute in attributes.iter_mut() {
+            let Some(name) = LINK_ATTRIBUTES
+                .iter()
+                .find(|name| name.eq_ignore_ascii_case(&attribute.description))
+            else {
+                continue;
+            };
+            let mut targets = BTreeSet::new();
+            attribute.values.retain(|value| {
+                let dn = std::str::from_utf8(value).ok().and_then(|text| Dn::parse(text).ok());
+                match dn.and_then(|dn| self.find(&dn)) {
+                    Some(uuid) => {
+                        targets.insert(uuid);
+                        false
+                    }
+                    None => true,
+                }
+            });
+            if !targets.is_empty() {
+                links.push(Link {
+                    attribute: (*name).to_owned(),
+                    targets,
+                });
+            }
+        }
+        attributes.retain(|attribute| !attribute.values.is_empty());
+        links
+    }
+}
+
+fn present(snapshot: &Snapshot, dn: &Dn) -> Option<(Uuid, Origin)> {
+    let Resolved::Found(id) = snapshot.resolve(dn) else {
+        return None;
+    };
+    let entry = snapshot.entry(id)?;
+    let origin = snapshot.origin(entry.origin)?.origin.clone();
+    Some((entry.uuid, origin))
+}
+
+/// An entryUUID in the record is kept, so that an export can be taken back.
+fn take_uuid(attributes: &mut Vec<Attribute>) -> Option<Uuid> {
+    let position = attributes
+        .iter()
+        .position(|attribute| attribute.description.eq_ignore_ascii_case("entryUUID"))?;
+    let attribute = attributes.remove(position);
+    let text = attribute.values.into_iter().next()?;
+    Uuid::parse_str(std::str::from_utf8(&text).ok()?).ok()
+}
+
+/// Why nothing was imported.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// A file cannot be opened.
+    #[error("{}: {error}", file.display())]
+    Open {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A file is no LDIF.
+    #[error("{}: {error}", file.display())]
+    Ldif {
+        /// The file.
+        file: PathBuf,
+        /// Line, DN and reason.
+        error: LdifError,
+    },
+    /// A name is no DN.
+    #[error("{place}: not a DN: {error}")]
+    Dn {
+        /// Where.
+        place: Place,
+        /// Why.
+        error: DnError,
+    },
+    /// The empty DN.
+    #[error("{place}the empty DN is that of the root DSE, which the server makes itself")]
+    RootDse {
+        /// Where.
+        place: Place,
+    },
+    /// A name cannot be compared.
+    #[error("{place}: the DN cannot be compared: {problem}")]
+    Name {
+        /// Where.
+        place: Place,
+        /// Why.
+        problem: &'static str,
+    },
+    /// The record is no entry.
+    #[error("{place}: {problem}")]
+    Record {
+        /// Where.
+        place: Place,
+        /// Why.
+        problem: RecordProblem,
+    },
+    /// Two records have the same name.
+    #[error("{place}: this entry came before, at {first}")]
+    Twice {
+        /// Where.
+        place: Place,
+        /// Where it came before.
+        first: String,
+    },
+    /// The entry is there.
+    #[error("{place}: this entry is there already: use --replace to replace such entries")]
+    Present {
+        /// Where.
+        place: Place,
+    },
+    /// The entry belongs to AD.
+    #[error("{place}: this entry comes from source {source_name}: change it in Active Directory")]
+    Replicated {
+        /// Where.
+        place: Place,
+        /// The source's name.
+        source_name: String,
+    },
+    /// Two records have the same entryUUID.
+    #[error("{place}: another entry has the entryUUID {uuid}, too")]
+    Uuid {
+        /// Where.
+        place: Place,
+        /// The identity.
+        uuid: Uuid,
+    },
+    /// The entry above is missing.
+    #[error("{place}: the entry above it is missing; the nearest there is {nearest}")]
+    Parent {
+        /// Where.
+        place: Place,
+        /// The nearest entry above.
+        nearest: String,
+    },
+    /// The entry would be a top that is not configured.
+    #[error("{place}: it lies in none of the configured naming_contexts")]
+    NamingContext {
+        /// Where.
+        place: Place,
+    },
+    /// A stored password cannot be verified.
+    #[error("{place}: userPassword: {error}")]
+    Password {
+        /// Where.
+        place: Place,
+        /// Why.
+        error: PasswordError,
+    },
+    /// A password cannot be hashed.
+    #[error("cannot hash a password: {0}")]
+    Hash(#[from] PoolError),
+    /// The store failed.
+    #[error(transparent)]
+    Directory(DirectoryError),
+}
