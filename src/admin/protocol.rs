@@ -72,10 +72,23 @@ pub struct ServerStatus {
     pub connections_total: u64,
     /// Operations answered since the start.
     pub operations_total: u64,
+    /// Operations answered, by kind and result; those that never happened are left out.
+    pub operations: Vec<OperationCount>,
     /// Memory in use, in octets.
     pub memory_bytes: u64,
     /// The sources.
     pub sources: Vec<SourceStatus>,
+}
+
+/// How often an operation ended in a class of results.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationCount {
+    /// The operation.
+    pub operation: String,
+    /// The class of result codes.
+    pub result: String,
+    /// How often.
+    pub count: u64,
 }
 
 /// Bound addresses, with the real ports.

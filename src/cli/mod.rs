@@ -14,7 +14,9 @@ mod man;
 mod open;
 mod output;
 mod serve;
+mod sources;
 mod status;
+mod status_page;
 mod sync;
 
 use std::{
@@ -69,9 +71,9 @@ fn run(cli: &Cli, progress: &indicatif::MultiProgress) -> anyhow::Result<ExitCod
     let config = || -> anyhow::Result<Config> { Ok(Config::load(&file()?)?) };
     let socket = || -> anyhow::Result<PathBuf> { Ok(Config::admin_socket_of(&file()?)?) };
     match &cli.command {
-        Command::Demo(args) => demo::run(args),
+        Command::Demo(args) => demo::run(args, progress),
         Command::Check(args) => check::run(&file()?, args),
-        Command::Serve => serve::run(config()?),
+        Command::Serve => serve::run(config()?, progress),
         Command::Import(args) => import::run(&config()?, args, progress),
         Command::Export(args) => export::run(&config()?, args),
         Command::Status(args) => status::run(&socket()?, *args),

@@ -54,7 +54,7 @@ fn text(status: &ServerStatus) -> String {
                 status.connections, status.connections_total
             ),
         ),
-        ("operations", status.operations_total.to_string()),
+        ("operations", operations(status)),
         ("memory", format!("{} MiB", status.memory_bytes >> 20)),
     ];
     let mut table = output::table(["adduct", ""]);
@@ -69,6 +69,15 @@ fn text(status: &ServerStatus) -> String {
         text.push_str(&sync::text(&status.sources));
     }
     text
+}
+
+/// The operations by kind and result, the total first.
+fn operations(status: &ServerStatus) -> String {
+    let mut lines = vec![format!("{} in all", status.operations_total)];
+    for counted in &status.operations {
+        lines.push(format!("{} {}: {}", counted.operation, counted.result, counted.count));
+    }
+    lines.join("\n")
 }
 
 #[cfg(test)]

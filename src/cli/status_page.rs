@@ -10,10 +10,13 @@ use crate::{
     admin::{
         http::Health,
         metrics::{self, Facts},
-        protocol::{self, Request, Response, ServerStatus},
+        protocol::{self, OperationCount, Request, Response, ServerStatus},
         socket::AdminHandler,
     },
-    server::Service,
+    server::{
+        Service,
+        metrics::{OperationKind, ResultClass, ServerMetrics},
+    },
     sync::{
         Sources,
         state::{SourceStatus, rfc3339},
@@ -78,7 +81,7 @@ impl StatusPage {
             connections: counts.connections.value(),
             connections_total: counts.connections_total.value(),
             operations_total: counts.operations_total(),
-            operations: counts.operation_counts(),
+            operations: operation_counts(counts),
             memory_bytes: metrics::resident_memory_bytes(),
             sources: self.sources(),
         }
@@ -101,6 +104,19 @@ impl StatusPage {
         let known: Vec<String> = self.sources().into_iter().map(|status| status.source).collect();
         format!("there is no source {source}; there are: {}", known.join(", "))
     }
+}
+
+fn operation_counts(counts: &ServerMetrics) -> Vec<OperationCount> {
+    OperationKind::ALL
+        .into_iter()
+        .flat_map(|kind| ResultClass::ALL.into_iter().map(move |class| (kind, class)))
+        .map(|(kind, class)| OperationCount {
+            operation: kind.as_str().to_owned(),
+            result: class.as_str().to_owned(),
+            count: counts.operations(kind, class),
+        })
+        .filter(|counted| counted.count > 0)
+        .collect()
 }
 
 impl Health for StatusPage {

@@ -384,28 +384,26 @@ impl Connection {
         what: &'static str,
     ) -> Result<BytesMut, UpstreamError> {
         let next = async {
-            loop {
-                let frame = self.read_frame().await?;
-                let message = Message::decode(&frame)
-                    .map_err(|error| UpstreamError::protocol(&self.server, error))?;
-                if message.id == id {
-                    return Ok(frame);
-                }
-                if message.id == MessageId(0) && message.operation.tag == response::tag::EXTENDED {
-                    let notice = message
-                        .response()
-                        .map_err(|error| UpstreamError::protocol(&self.server, error))?;
-                    return Err(UpstreamError::Disconnected {
-                        server: self.server.clone(),
-                        code: notice.result.code,
-                        text: notice.result.diagnostic,
-                    });
-                }
-                return Err(UpstreamError::protocol(
-                    &self.server,
-                    format_args!("an answer to operation {} instead of {id}", message.id),
-                ));
+            let frame = self.read_frame().await?;
+            let message = Message::decode(&frame)
+                .map_err(|error| UpstreamError::protocol(&self.server, error))?;
+            if message.id == id {
+                return Ok(frame);
             }
+            if message.id == MessageId(0) && message.operation.tag == response::tag::EXTENDED {
+                let notice = message
+                    .response()
+                    .map_err(|error| UpstreamError::protocol(&self.server, error))?;
+                return Err(UpstreamError::Disconnected {
+                    server: self.server.clone(),
+                    code: notice.result.code,
+                    text: notice.result.diagnostic,
+                });
+            }
+            Err(UpstreamError::protocol(
+                &self.server,
+                format_args!("an answer to operation {} instead of {id}", message.id),
+            ))
         };
         match timeout(patience, next).await {
             Ok(result) => result,
@@ -421,7 +419,7 @@ impl Connection {
     async fn read_frame(&mut self) -> Result<BytesMut, UpstreamError> {
         loop {
             let cut = frame::next(&self.buffer, MAX_MESSAGE_OCTETS)
-                .map_err(|error| UpstreamError::frame(&self.server, error))?;
+                .map_err(|error| UpstreamError::protocol(&self.server, error))?;
             if let Some(length) = cut {
                 let frame = self.buffer.split_to(length);
                 if self.buffer.is_empty() && length > BUFFER_OCTETS {
@@ -448,9 +446,14 @@ impl Connection {
     }
 
     fn closed(&self, error: &io::Error) -> UpstreamError {
+        let detail = match error.kind() {
+            // TCP ended without a farewell of TLS: no news, and rustls has a long text for it.
+            io::ErrorKind::UnexpectedEof => String::new(),
+            _ => format!(": {error}"),
+        };
         UpstreamError::Closed {
             server: self.server.clone(),
-            detail: format!(": {error}"),
+            detail,
         }
     }
 
@@ -575,3 +578,6 @@ async fn start_tls(
     }
     Ok(clear.stream)
 }
+
+#[cfg(test)]
+mod tests;

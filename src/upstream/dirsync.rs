@@ -7,6 +7,7 @@ use ldap3_proto::{
     control::LdapControl,
     proto::{LdapFilter, LdapSearchScope},
 };
+use uuid::Uuid;
 
 use super::{
     Connection, SearchDone, SearchEntry, SearchRequest, ServerAddress, UpstreamError,
@@ -138,13 +139,7 @@ pub async fn round(
         let done = stream.finish().await?;
         let position = position(&server, request, &round.cookie, &done)?;
         for (mut object, ranged) in partial {
-            for attribute in ranged {
-                let target = format!("<GUID={}>", object.guid);
-                // An object that is gone by now comes as deleted in the next round.
-                if let Some(values) = read_link(connection, &target, &attribute).await? {
-                    object.links_replaced.push((attribute, values));
-                }
-            }
+            complete(connection, &mut object, ranged).await?;
             each(object);
         }
         round.answers += 1;
@@ -162,6 +157,52 @@ pub async fn round(
             });
         }
     }
+}
+
+/// Reads one object as it is now, in the form of a change that holds everything.
+///
+/// For changes of an object that is not known here: one that was deleted and is back, or one
+/// that is of interest only now. `None` where it is not there, deleted, or not to be seen.
+///
+/// # Errors
+/// As [`Connection::search_all`].
+pub async fn read_object(
+    connection: &mut Connection,
+    request: &DirSyncRequest,
+    guid: Uuid,
+) -> Result<Option<DirSyncObject>, UpstreamError> {
+    let mut attributes: Vec<&str> = vec!["objectGUID", "parentGUID"];
+    attributes.extend(request.attributes.iter().map(String::as_str));
+    let search = SearchRequest::base(format!("<GUID={guid}>"), &attributes).extended_dn();
+    let entry = match connection.search_all(search, 1).await {
+        Ok(entries) => entries.into_iter().next(),
+        Err(UpstreamError::Refused { code, .. }) if code == ResultCode::NO_SUCH_OBJECT => None,
+        Err(error) => return Err(error),
+    };
+    let Some(entry) = entry else {
+        return Ok(None);
+    };
+    let server = connection.server().clone();
+    let (mut object, ranged) = DirSyncObject::from_entry(entry, &request.links)
+        .map_err(|problem| UpstreamError::protocol(&server, problem))?;
+    complete(connection, &mut object, ranged).await?;
+    Ok(Some(object))
+}
+
+/// Reads the links of which the server gave a part only.
+async fn complete(
+    connection: &mut Connection,
+    object: &mut DirSyncObject,
+    ranged: Vec<String>,
+) -> Result<(), UpstreamError> {
+    for attribute in ranged {
+        let target = format!("<GUID={}>", object.guid);
+        // An object that is gone by now comes as deleted in the next round.
+        if let Some(values) = read_link(connection, &target, &attribute).await? {
+            object.links_replaced.push((attribute, values));
+        }
+    }
+    Ok(())
 }
 
 /// Asks whether the account may read changes at all, without reading any.

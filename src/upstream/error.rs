@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use thiserror::Error;
 
 use super::{AddressError, ServerAddress};
-use crate::proto::{ResultCode, frame::FrameError};
+use crate::proto::ResultCode;
 
 /// Why something asked of a domain controller was not done.
 ///
@@ -82,7 +82,7 @@ pub enum UpstreamError {
     },
     /// The server's certificate is for another name.
     #[error(
-        "the certificate of {server} is not for {}: it is for {presented}; use one of these names in the server address (ldaps://NAME@{{IP address}} connects to a fixed address)",
+        "the certificate of {server} is not for {}: it is for {presented}; use one of these names in the server address (ldaps://NAME@ADDRESS connects to a fixed IP address)",
         server.host
     )]
     CertificateName {
@@ -315,14 +315,12 @@ impl UpstreamError {
         )
     }
 
+    // By value, so that `format_args!` and errors can be given as they are.
+    #[allow(clippy::needless_pass_by_value)]
     pub(super) fn protocol(server: &ServerAddress, problem: impl ToString) -> Self {
         Self::Protocol {
             server: server.clone(),
             problem: problem.to_string(),
         }
-    }
-
-    pub(super) fn frame(server: &ServerAddress, error: FrameError) -> Self {
-        Self::protocol(server, error)
     }
 }

@@ -183,7 +183,10 @@ impl DcFacts {
         let container = format!("CN=Deleted Objects,{}", self.default_naming_context);
         let search = SearchRequest::base(container.as_str(), &["objectClass"]).show_deleted();
         let visible = match connection.search_all(search, 1).await {
-            Ok(entries) => !entries.is_empty(),
+            // Samba gives the entry to everybody, but its attributes only to those who may read it.
+            Ok(entries) => entries
+                .iter()
+                .any(|entry| entry.first("objectClass").is_some()),
             Err(UpstreamError::Refused { code, .. })
                 if code == ResultCode::NO_SUCH_OBJECT
                     || code == ResultCode::INSUFFICIENT_ACCESS_RIGHTS =>
@@ -198,7 +201,7 @@ impl DcFacts {
         Err(UpstreamError::DeletedObjectsUnreadable {
             account: account.to_owned(),
             remedy: format!(
-                "grant it with dsacls \"{container}\" /takeownership and then dsacls \"{container}\" /g \"{account}:LCRP\" on Windows, or samba-tool dsacl set --objectdn=\"{container}\" --sddl=\"(A;;RPLC;;;SID-OF-THE-ACCOUNT)\" on Samba"
+                "grant it with dsacls \"{container}\" /takeownership and then dsacls \"{container}\" /g \"{account}:LCRP\" on Windows; on a Samba server run ldbedit -H /var/lib/samba/private/sam.ldb --show-deleted -s base -b \"{container}\" nTSecurityDescriptor and add (A;;RPLC;;;SID-OF-THE-ACCOUNT) after D:PAI"
             ),
             container,
         })

@@ -17,6 +17,8 @@ mod locate;
 mod message;
 mod pool;
 mod search;
+#[cfg(test)]
+mod testing;
 mod tls;
 
 pub use account::ServiceAccount;

@@ -69,7 +69,8 @@ impl UpstreamTls {
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<rustls::Error>());
         match tls_error {
-            Some(rustls::Error::InvalidCertificate(Cert::UnknownIssuer)) => {
+            // A CA of the same name with another key gives the second one.
+            Some(rustls::Error::InvalidCertificate(Cert::UnknownIssuer | Cert::BadSignature)) => {
                 UpstreamError::CertificateIssuer {
                     server,
                     trust: self.trust.to_string(),
@@ -166,7 +167,12 @@ fn presented_names(presented: &[String]) -> String {
     }
     let names: Vec<&str> = presented
         .iter()
-        .map(|name| name.split('"').nth(1).unwrap_or(name))
+        .map(|name| {
+            let inner = name
+                .split_once('(')
+                .map_or(name.as_str(), |(_, inner)| inner);
+            inner.trim_matches(['"', ')'])
+        })
         .collect();
     names.join(", ")
 }
@@ -204,9 +210,6 @@ mod tests {
             "DnsName(\"dc1.example.com\")".to_owned(),
             "IpAddress(127.0.0.1)".to_owned(),
         ];
-        assert_eq!(
-            presented_names(&names),
-            "dc1.example.com, IpAddress(127.0.0.1)"
-        );
+        assert_eq!(presented_names(&names), "dc1.example.com, 127.0.0.1");
     }
 }
