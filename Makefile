@@ -1,0 +1,36 @@
+# What a contributor and the continuous integration run.
+
+CARGO ?= cargo
+
+.PHONY: demo test bench check fmt clippy doc deny packages
+
+# A directory to try: needs nothing but the toolchain.
+demo:
+	$(CARGO) run --release -- demo
+
+# Everything: formatting, lints, all tests against a real Samba domain and a real SSSD, documentation.
+test: packages fmt clippy
+	$(CARGO) test
+	$(MAKE) doc
+
+# The fast part, without other programs.
+check: fmt clippy doc deny
+
+bench:
+	$(CARGO) bench
+
+packages:
+	scripts/install-test-packages
+
+fmt:
+	$(CARGO) fmt --check
+
+clippy:
+	$(CARGO) clippy --all-targets -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+
+deny:
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check; \
+	else echo "cargo-deny is not installed: licences and advisories are not checked"; fi
