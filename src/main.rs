@@ -1,7 +1,1 @@
-//! The `adduct` program: everything is in the library.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    adduct::cli::main()
-}
+fn main() {}
