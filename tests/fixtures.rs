@@ -1,5 +1,7 @@
 //! The fixtures themselves: the test domain, its driver and SSSD beside it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 mod common;
 
 use common::samba::{Samba, Size};
