@@ -58,7 +58,7 @@ fn expect_no_difference(server: &Adduct, samba: &Samba, when: &str) {
         let found = tools.search(samba.base(), "(objectClass=*)", &["*", "+"]);
         let differences = model::differences(&expected, &found);
         if differences.is_empty() {
-            println!("{} entries equal {when}", found.len());
+            common::report(&format!("{} entries equal {when}", found.len()));
             return;
         }
         assert!(

@@ -97,7 +97,7 @@ fn a_change_is_visible_within_five_seconds() {
         }
         times.push(begin.elapsed());
     }
-    println!("change to answer: {}", percentiles(times));
+    common::report(&format!("change to answer: {}", percentiles(times)));
 }
 
 #[test]

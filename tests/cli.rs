@@ -1,114 +1,112 @@
-//! The program as scripts meet it: what is printed where, and the exit status.
+//! Commands, their exit codes, and what they say about a wrong configuration.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output},
-};
+mod common;
 
-fn adduct(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_adduct"));
-    command
+use std::process::Command;
+
+use common::server::Site;
+
+fn adduct(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_adduct"))
         .args(arguments)
-        .current_dir(directory)
-        .env_remove("RUST_LOG")
-        .env_remove("CREDENTIALS_DIRECTORY");
-    command
-}
-
-fn run(directory: &Path, arguments: &[&str]) -> Output {
-    adduct(directory, arguments)
-        .output()
-        .expect("the program runs")
-}
-
-fn text(octets: &[u8]) -> &str {
-    std::str::from_utf8(octets).expect("output is UTF-8")
-}
-
-#[test]
-fn check_prints_every_error_to_stdout_and_ends_with_2() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("adduct.toml");
-    fs::write(&file, "versoin = 1\n[limits]\ntime_limit = 60\n").unwrap();
-    let output = run(directory.path(), &["check"]);
-    assert_eq!(output.status.code(), Some(2));
-    let lines: Vec<&str> = text(&output.stdout).lines().collect();
-    assert_eq!(lines.len(), 3, "{lines:?}");
-    assert!(lines[0].starts_with("adduct.toml:1: versoin: unknown key; "));
-    assert!(lines[0].ends_with("did you mean \"version\"?"));
-    assert!(lines[1].starts_with("adduct.toml:3: limits.time_limit: found integer 60; "));
-    assert_eq!(lines[2], "adduct.toml: 2 errors");
-
-    let output = run(directory.path(), &["check", "--json"]);
-    assert_eq!(output.status.code(), Some(2));
-    let findings: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(findings[1]["key"], "limits.time_limit");
-
-    fs::write(&file, "version = 1\n").unwrap();
-    let output = run(directory.path(), &["check"]);
-    assert_eq!(output.status.code(), Some(0));
-    assert_eq!(text(&output.stdout), "adduct.toml: no errors\n");
-}
-
-#[test]
-fn other_commands_print_errors_of_the_configuration_to_stderr() {
-    let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("a.toml"), "listen = 5\n").unwrap();
-    let output = run(directory.path(), &["--config", "a.toml", "serve"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(
-        text(&output.stderr),
-        "a.toml:1: listen: found integer 5; allowed: a table\n"
-    );
-    assert!(output.stdout.is_empty());
-}
-
-#[test]
-fn asking_without_a_server_ends_with_3() {
-    let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("adduct.toml"), "version = 1\n").unwrap();
-    for command in [
-        &["status", "--json"][..],
-        &["sync", "status"],
-        &["sync", "now", "corp"],
-    ] {
-        let output = run(directory.path(), command);
-        assert_eq!(output.status.code(), Some(3), "{command:?}");
-        assert_eq!(
-            text(&output.stderr),
-            "adduct: no server runs here: nobody answers at data/admin.sock\n"
-        );
-    }
-}
-
-#[test]
-fn wrong_usage_ends_with_2() {
-    let directory = tempfile::tempdir().unwrap();
-    for arguments in [&[][..], &["bogus"], &["sync"], &["--config", "x", "check"]] {
-        let output = run(directory.path(), arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-    }
-}
-
-#[test]
-fn a_password_may_be_a_systemd_credential() {
-    let directory = tempfile::tempdir().unwrap();
-    let text = "[[source]]\nname = \"corp\"\ndomain = \"corp.example.com\"\naccount = \"svc\"\n";
-    fs::write(directory.path().join("adduct.toml"), text).unwrap();
-    assert_eq!(
-        run(directory.path(), &["check"]).status.code(),
-        Some(2),
-        "there is no password"
-    );
-    let credentials = directory.path().join("credentials");
-    fs::create_dir(&credentials).unwrap();
-    fs::write(credentials.join("corp.password"), "secret\n").unwrap();
-    let output = adduct(directory.path(), &["check"])
-        .env("CREDENTIALS_DIRECTORY", &credentials)
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(0));
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn help_and_version_succeed_and_wrong_usage_is_2() {
+    let (code, help, _) = adduct(&["--help"]);
+    assert_eq!(code, Some(0));
+    for command in [
+        "demo", "check", "serve", "import", "export", "status", "sync",
+    ] {
+        assert!(help.contains(command), "{command}");
+    }
+    let (code, version, _) = adduct(&["--version"]);
+    assert_eq!(
+        (code, version.trim()),
+        (Some(0), concat!("adduct ", env!("CARGO_PKG_VERSION")))
+    );
+    assert_eq!(adduct(&["nonsense"]).0, Some(2));
+    assert_eq!(adduct(&["serve", "--nonsense"]).0, Some(2));
+    assert_eq!(
+        adduct(&["--config", "/nonexistent/adduct.toml", "check"]).0,
+        Some(2)
+    );
+}
+
+#[test]
+fn a_right_configuration_passes() {
+    let site = Site::new(|_| String::new());
+    let output = site.run(&["check"]);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn check_prints_every_error_with_its_place_and_the_nearest_key() {
+    let site = Site::new(|_| String::new());
+    let file = site.path("adduct.toml");
+    let text = "version = 1\ndata_dir = \"data\"\n\n[listen]\nldap = [\"127.0.0.1:0\"]\n\n\
+                [limits]\nidle_timout = \"15m\"\ntime_limit = \"sixty\"\n\n\
+                [access]\nanonymous = \"everything\"\n";
+    std::fs::write(&file, text).unwrap();
+    let output = site.run(&["check"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    for (line, words) in [
+        (8, ["idle_timout", "idle_timeout"]),
+        (9, ["time_limit", "sixty"]),
+        (12, ["anonymous", "rootdse"]),
+    ] {
+        let place = format!("adduct.toml:{line}:");
+        let error = said.lines().find(|text| text.contains(&place));
+        let error = error.unwrap_or_else(|| panic!("nothing about {place}\n{said}"));
+        assert!(words.iter().all(|word| error.contains(word)), "{error}");
+    }
+    // A configuration that does not pass is not served either.
+    assert_eq!(site.run(&["serve"]).status.code(), Some(2));
+}
+
+#[test]
+fn files_that_are_missing_are_errors() {
+    let site = Site::new(|_| String::new());
+    std::fs::remove_file(site.path("server.key")).unwrap();
+    let output = site.run(&["check"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = [output.stdout, output.stderr].concat();
+    assert!(String::from_utf8(said).unwrap().contains("server.key"));
+}
+
+#[test]
+fn a_server_that_does_not_run_cannot_be_reached() {
+    let site = Site::new(|_| String::new());
+    for arguments in [&["status"][..], &["sync", "status"], &["sync", "now"]] {
+        assert_eq!(site.run(arguments).status.code(), Some(3), "{arguments:?}");
+    }
+}
+
+#[test]
+fn two_servers_do_not_share_a_store() {
+    let server = Site::new(|_| String::new()).start();
+    let output = server.site().run(&["serve"]);
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

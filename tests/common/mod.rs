@@ -7,9 +7,11 @@
 pub mod ldap;
 pub mod model;
 pub mod samba;
+pub mod sample;
 pub mod server;
 pub mod sssd;
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// Asks again until `question` has an answer, and panics with `what` after `limit`.
@@ -37,4 +39,9 @@ pub fn percentiles(mut times: Vec<Duration>) -> String {
         at(99),
         times.len()
     )
+}
+
+/// Prints a measured fact also when the test passes, which `println!` would not.
+pub fn report(text: &str) {
+    writeln!(std::io::stderr(), "    {text}").unwrap();
 }
