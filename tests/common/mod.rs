@@ -43,5 +43,6 @@ pub fn percentiles(mut times: Vec<Duration>) -> String {
 
 /// Prints a measured fact also when the test passes, which `println!` would not.
 pub fn report(text: &str) {
-    writeln!(std::io::stderr(), "    {text}").unwrap();
+    let mut stderr = std::io::stderr().lock();
+    writeln!(stderr, "    {text}").unwrap();
 }
