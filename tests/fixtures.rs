@@ -4,9 +4,10 @@
 
 mod common;
 
-use common::samba::{Samba, Size};
+use common::ldap::{self, Raw, message, outline, search_request};
+use common::model;
+use common::samba::{Object, Samba, Size};
 use common::sssd::Sssd;
-use common::{ldap, model};
 use serde_json::json;
 
 /// Ids of users on a host that gets them from AD itself are those the model computes.
@@ -71,4 +72,107 @@ fn the_domain_can_be_changed() {
     let user = samba.user(8);
     assert_ne!(tools.bind_code(&user.dn, &user.password), 0);
     samba.start();
+}
+
+/// The model has no difference to itself and sees each kind of error.
+#[test]
+fn the_model_sees_differences() {
+    let samba = Samba::shared();
+    let dump = samba.dump();
+    let expected = model::expected(&dump, samba.domain_sid());
+    let mut found: Vec<_> = expected.values().cloned().collect();
+    assert_eq!(model::differences(&expected, &found), [""; 0]);
+
+    let group = found
+        .iter()
+        .position(|e| e.values("member").len() > 5)
+        .unwrap();
+    found[group].attributes.get_mut("member").unwrap().pop();
+    let user = found
+        .iter()
+        .position(|e| !e.values("uid").is_empty())
+        .unwrap();
+    found[user]
+        .attributes
+        .insert("uidnumber".to_owned(), vec![b"1".to_vec()]);
+    let lost = found
+        .iter()
+        .rposition(|e| !e.values("uid").is_empty())
+        .unwrap();
+    found.remove(lost);
+    let differences = model::differences(&expected, &found);
+    assert_eq!(differences.len(), 3, "{differences:?}");
+}
+
+/// A user's ways into groups, as AD's own token has them: the closure of the model is the same.
+#[test]
+fn nested_groups_are_those_of_the_token() {
+    let samba = Samba::shared();
+    let expected = model::expected(&samba.dump(), samba.domain_sid());
+    for number in [3, 8, 12] {
+        let account = samba.user(number);
+        let entry = samba.perform(&json!({
+            "do": "entry", "dn": account.dn, "attributes": ["tokenGroups", "sAMAccountName"],
+        }));
+        let token = Object::from_json(&entry);
+        let uid = account.sam.to_lowercase();
+        for group in expected
+            .values()
+            .filter(|e| e.texts("objectClass").contains(&"posixGroup".to_owned()))
+        {
+            let listed = group.texts("memberUid").contains(&uid);
+            let in_token = token
+                .values("tokenGroups")
+                .contains(&group.values("objectSid")[0]);
+            // Default primary groups are in every token and list nobody.
+            let default =
+                ["Domain Users"].contains(&group.text("sAMAccountName").unwrap().as_str());
+            assert!(listed == in_token || default, "{uid} in {}", group.dn);
+        }
+    }
+}
+
+/// Raw bytes go out and whole messages come back.
+#[test]
+fn raw_messages_are_cut_out_of_the_stream() {
+    let samba = Samba::shared();
+    let address = format!("{}:389", samba.address()).parse().unwrap();
+    let mut raw = Raw::connect(address);
+    raw.send(&message(5, &search_request("", 0)));
+    assert_eq!(outline(&raw.receive().unwrap()).1, 0x64);
+    assert_eq!(outline(&raw.receive().unwrap()), (5, 0x65, Some(0)));
+}
+
+/// Values in Base64, long values and names with escapes are read as they are.
+#[test]
+fn ldapsearch_is_read_without_loss() {
+    let samba = Samba::shared();
+    let account = samba.account("svc-plain");
+    let url = format!("ldaps://{}", samba.address());
+    let tools =
+        ldap::Tools::to(&url, samba.ca_file().as_ref()).bound(&account.dn, &account.password);
+    for object in samba
+        .dump()
+        .iter()
+        .filter(|o| o.text("sAMAccountName").is_some())
+        .step_by(40)
+    {
+        let found = tools
+            .read(&object.dn, &["objectGUID", "sAMAccountName", "cn"])
+            .unwrap();
+        assert!(
+            model::same_dn(&found.dn, &object.dn),
+            "{} {}",
+            found.dn,
+            object.dn
+        );
+        for name in ["objectGUID", "sAMAccountName", "cn"] {
+            assert_eq!(found.values(name), object.values(name), "{}", object.dn);
+        }
+        let filter = format!(
+            "(objectGUID={})",
+            ldap::escaped(&object.values("objectGUID")[0])
+        );
+        assert_eq!(tools.search(samba.base(), &filter, &["1.1"]).len(), 1);
+    }
 }
