@@ -46,8 +46,10 @@ fn sssd_maps_ids_as_the_model_does() {
 #[test]
 fn the_domain_can_be_changed() {
     let samba = Samba::provision(Size::SMALL);
-    let made = samba.perform(&json!({"do": "churn", "seed": 7, "count": 200}));
+    let made = samba.perform(&json!({"do": "churn", "seed": 7, "count": 400}));
     assert!(made.as_object().unwrap().len() > 25, "{made}");
+    assert!(made["refused"].as_u64().unwrap_or_default() < 40, "{made}");
+    assert!(!model::expected(&samba.dump(), samba.domain_sid()).is_empty());
 
     let url = format!("ldaps://{}", samba.address());
     let tools = ldap::Tools::to(&url, samba.ca_file().as_ref());
