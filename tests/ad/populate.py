@@ -6,8 +6,8 @@ from samba import dsdb
 from samba.auth import system_session
 from samba.credentials import Credentials
 from samba.crypto import md4_hash_blob
-from samba.dcerpc import security
-from samba.ndr import ndr_unpack
+from samba.dcerpc import misc, security
+from samba.ndr import ndr_pack, ndr_unpack
 from samba.param import LoadParm
 from samba.samdb import SamDB
 
@@ -62,6 +62,9 @@ def populate(dc, users, bulk, fast=True):
         },
         "accounts": {}, "users": [], "groups": [],
     }
+    # As administrators set it; Samba's own default never locks and forbids two changes a day.
+    modify(sam, BASE, "lockoutThreshold", "5")
+    modify(sam, BASE, "minPwdAge", "0")
     add_units(sam)
     add_service_accounts(sam, manifest)
     people = [person(number) for number in range(1, users + 1)]
@@ -249,10 +252,8 @@ def add_service_accounts(sam, manifest):
             "unicodePwd": f'"{password}"'.encode("utf-16-le"),
         })
         manifest["accounts"][name] = {"dn": dn, "sam": name, "password": password}
-    changes = [(name, f"(OA;;CR;{GET_CHANGES};;{object_sid(sam, name)})")
-               for name in ("svc-adduct", "svc-blind")]
-    for _, ace in changes:
-        grant(sam, BASE, ace)
+    for name in ("svc-adduct", "svc-blind"):
+        grant(sam, BASE, f"(OA;;CR;{GET_CHANGES};;{object_sid(sam, name)})")
     users, groups = class_guid(sam, "User"), class_guid(sam, "Group")
     svc = object_sid(sam, "svc-adduct")
     # Password reset, lockout and membership, for what is written back to AD.
@@ -265,7 +266,7 @@ def add_service_accounts(sam, manifest):
 
 def grant(sam, dn, ace):
     """Adds one access control entry, given as SDDL."""
-    set_acl(sam, dn, lambda text: text.replace("D:", "D:", 1) if ace in text else insert(text, ace))
+    set_acl(sam, dn, lambda text: text if ace in text else insert(text, ace))
 
 
 def revoke(sam, dn, ace):
@@ -284,8 +285,6 @@ def set_acl(sam, dn, edit):
     controls = ["show_deleted:1", "sd_flags:1:4"]
     found = sam.search(dn, ldb.SCOPE_BASE, attrs=["nTSecurityDescriptor"], controls=controls)
     old = ndr_unpack(security.descriptor, found[0]["nTSecurityDescriptor"][0]).as_sddl(domain)
-    from samba.ndr import ndr_pack
-
     new = security.descriptor.from_sddl(edit(old), domain)
     message = ldb.Message(ldb.Dn(sam, dn))
     message["sd"] = ldb.MessageElement(
@@ -306,8 +305,6 @@ def rid(sam, dn):
 
 def class_guid(sam, name):
     """schemaIDGUID of a class or an attribute, by the cn of its definition."""
-    from samba.dcerpc import misc
-
     found = sam.search(
         f"CN={name},CN=Schema,CN=Configuration,{BASE}", ldb.SCOPE_BASE, attrs=["schemaIDGUID"]
     )
