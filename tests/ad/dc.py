@@ -65,6 +65,7 @@ printing = bsd
 printcap name = /dev/null
 disable spoolss = yes
 log level = 1
+{attributes}
 
 [sysvol]
 path = {state}/state/sysvol
@@ -119,6 +120,8 @@ class DomainController:
         if self.address is None:
             self.address = free_address()
         make_certificates(self.state / "tls", self.address)
+        # Where files carry no extended attributes (tmpfs), samba keeps them in a file of its own.
+        attributes = "" if has_attributes(self.state) else f"posix:eadb={self.state}/eadb.tdb"
         run(
             "samba-tool", "domain", "provision",
             "--configfile=/dev/null", f"--targetdir={self.state}",
@@ -128,10 +131,11 @@ class DomainController:
             f"--backend-store={backend}",
             f"--option=interfaces={self.address}/8",
             "--option=bind interfaces only=yes",
+            *([f"--option={attributes}"] if attributes else []),
         )
         names = {
             "state": self.state, "address": self.address, "realm": REALM,
-            "netbios": NETBIOS, "domain": DOMAIN,
+            "netbios": NETBIOS, "domain": DOMAIN, "attributes": attributes.replace("=", " = "),
         }
         self.smb_conf.write_text(SMB_CONF.format(**names))
         (self.state / "krb5.conf").write_text(KRB5_CONF.format(**names))
@@ -198,6 +202,17 @@ def free_address():
             return address
         except OSError:
             continue
+
+
+def has_attributes(directory):
+    """Whether files here can have the extended attributes samba uses."""
+    try:
+        for name in ("user.adduct", "security.adduct"):
+            os.setxattr(directory, name, b"1")
+            os.removexattr(directory, name)
+        return True
+    except OSError:
+        return False
 
 
 def make_certificates(directory, address):
