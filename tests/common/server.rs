@@ -210,7 +210,7 @@ impl Adduct {
     ) -> T {
         self.log.wait(limit, test).unwrap_or_else(|| {
             let status = self.process.try_wait();
-            panic!("no {what} within {limit:?} (process: {status:?})")
+            panic!("no {what} (limit {limit:?}, process: {status:?})")
         })
     }
 
@@ -263,18 +263,18 @@ impl Drop for Adduct {
         let _ = self.process.wait();
         if std::thread::panicking() {
             let lines = self.log.lines.lock().unwrap();
-            let from = lines.len().saturating_sub(100);
-            eprintln!(
-                "--- the end of the server's log ---\n{}\n---",
-                lines[from..].join("\n")
-            );
+            eprintln!("--- the end of the server's log ---");
+            for line in lines[lines.len().saturating_sub(100)..].iter().flatten() {
+                eprintln!("{line}");
+            }
         }
     }
 }
 
 /// What a process has written to a pipe so far.
 struct Log {
-    lines: Mutex<Vec<String>>,
+    /// `None` at the end stands for the end of the pipe.
+    lines: Mutex<Vec<Option<String>>>,
     grown: Condvar,
 }
 
@@ -286,8 +286,8 @@ impl Log {
         });
         let writer = Arc::clone(&log);
         std::thread::spawn(move || {
-            for line in BufReader::new(pipe).lines() {
-                let Ok(line) = line else { break };
+            let lines = BufReader::new(pipe).lines().map_while(Result::ok);
+            for line in lines.map(Some).chain([None]) {
                 writer.lines.lock().unwrap().push(line);
                 writer.grown.notify_all();
             }
@@ -301,6 +301,8 @@ impl Log {
         let mut lines = self.lines.lock().unwrap();
         loop {
             for line in &lines[seen..] {
+                // A process that has ended says no more.
+                let line = line.as_ref()?;
                 // A panic message is no JSON.
                 let parsed = serde_json::from_str(line).unwrap_or(Value::Null);
                 if let Some(found) = test(&parsed) {
