@@ -11,11 +11,20 @@ use std::{
 };
 
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Unexpected, Visitor};
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 /// A secret from a file: wiped when dropped, hidden in `Debug`.
 #[derive(Clone, Default)]
 pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Secret {}
 
 impl Secret {
     /// Takes over the octets of a secret.

@@ -196,22 +196,25 @@ impl Authenticator {
                 outcome.reason()
             )));
         }
-        // What the replica knows keeps an account out whatever AD says, but the reason is only
-        // told to him who proved the password.
-        let state = account_state(snapshot, entry);
         match outcome.sub_code {
-            _ if outcome.is_success() && state.disabled => {
-                Err(BindRefused::Invalid(BindOutcome::ACCOUNT_DISABLED))
-            }
-            _ if outcome.is_success() && state.expired => {
-                Err(BindRefused::Invalid(BindOutcome::ACCOUNT_EXPIRED))
-            }
-            _ if outcome.is_success() => Ok(()),
+            _ if outcome.is_success() => let_in(account_state(snapshot, entry)),
             Some(code) if outcome.proves_password() || code == BindOutcome::ACCOUNT_LOCKED => {
                 Err(BindRefused::Invalid(code))
             }
             _ => Err(BindRefused::WRONG_PASSWORD),
         }
+    }
+}
+
+/// What the replica knows keeps an account out whatever else says yes; the reason is told, since
+/// the password was proved.
+fn let_in(state: AccountState) -> Result<(), BindRefused> {
+    if state.disabled {
+        Err(BindRefused::Invalid(BindOutcome::ACCOUNT_DISABLED))
+    } else if state.expired {
+        Err(BindRefused::Invalid(BindOutcome::ACCOUNT_EXPIRED))
+    } else {
+        Ok(())
     }
 }
 

@@ -62,9 +62,9 @@ pub enum Command {
 /// What `demo` takes.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
-    /// Where the demo lives and stays [default: a new directory that goes away at the end]
-    #[arg(long, value_name = "DIR")]
-    pub dir: Option<PathBuf>,
+    /// Where the demo lives; it stays there and is served again the next time
+    #[arg(long, value_name = "DIR", default_value = "adduct-demo")]
+    pub dir: PathBuf,
 
     /// Address for LDAP
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3389")]

@@ -2,6 +2,7 @@
 
 use std::{
     num::NonZero,
+    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -23,7 +24,7 @@ pub(super) fn run(
     progress: &MultiProgress,
 ) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
-    let entries = load(config, args, progress)?;
+    let entries = load(config, &args.files, args.replace, progress)?;
     let imported = Imported::new(entries, start.elapsed());
     if args.json {
         output::print_json(&imported)?;
@@ -34,17 +35,22 @@ pub(super) fn run(
 }
 
 /// Loads the files in one transaction and gives the number of entries.
-fn load(config: &Config, args: &ImportArgs, progress: &MultiProgress) -> anyhow::Result<u64> {
+pub(super) fn load(
+    config: &Config,
+    files: &[PathBuf],
+    replace: bool,
+    progress: &MultiProgress,
+) -> anyhow::Result<u64> {
     let directory = open::directory(config)?;
     let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
     let hashes = HashPool::new(workers, 4 * workers)?;
     let options = ImportOptions {
-        replace: args.replace,
+        replace,
         naming_contexts: config.directory.naming_contexts.clone(),
     };
     let bar = progress.add(ProgressBar::new_spinner());
     bar.set_message("reading records");
-    let imported = import(&directory, &hashes, &args.files, &options, |records| {
+    let imported = import(&directory, &hashes, files, &options, |records| {
         bar.set_position(records);
         if records % 1000 == 0 {
             bar.set_message(format!("read {records} records"));

@@ -23,7 +23,11 @@ pub(super) fn directory(config: &Config) -> anyhow::Result<Arc<Directory>> {
     fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("making the directory {}", config.data_dir.display()))?;
     let store = SledStore::open(&path)?;
-    let sources = config.sources.iter().map(source).collect::<anyhow::Result<_>>()?;
+    let sources = config
+        .sources
+        .iter()
+        .map(source)
+        .collect::<anyhow::Result<_>>()?;
     let (directory, summary) = Directory::open(Arc::new(store), schema, sources)?;
     for problem in &summary.problems {
         tracing::error!("damaged in the store: {problem}");
@@ -35,7 +39,9 @@ pub(super) fn directory(config: &Config) -> anyhow::Result<Arc<Directory>> {
         );
     }
     for name in &summary.unknown_sources {
-        tracing::warn!("entries of source {name} are stored but not served: it is not configured any more");
+        tracing::warn!(
+            "entries of source {name} are stored but not served: it is not configured any more"
+        );
     }
     tracing::info!(entries = summary.entries, "loaded");
     Ok(Arc::new(directory))
@@ -50,11 +56,15 @@ fn schema(config: &Config) -> anyhow::Result<Arc<Schema>> {
         .with_context(|| format!("reading schema_dir {}", directory.display()))?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()?;
-    paths.retain(|path| path.extension().is_some_and(|kind| kind == "schema" || kind == "ldif"));
+    paths.retain(|path| {
+        path.extension()
+            .is_some_and(|kind| kind == "schema" || kind == "ldif")
+    });
     paths.sort();
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         files.push((path, text));
     }
     Ok(Arc::new(Schema::with_files(&files)?))

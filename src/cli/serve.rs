@@ -96,7 +96,9 @@ impl Server {
         let addresses = Addresses {
             ldap: listeners.ldap_addresses(),
             ldaps: listeners.ldaps_addresses(),
-            metrics: metrics.as_ref().and_then(|listener| listener.local_addr().ok()),
+            metrics: metrics
+                .as_ref()
+                .and_then(|listener| listener.local_addr().ok()),
         };
         let shutdown = CancellationToken::new();
         let settings = settings(&config, directory.snapshot().schema())?;
@@ -152,7 +154,8 @@ impl Server {
         } = self;
         let serving = tokio::spawn(listeners.serve(Arc::clone(&service), shutdown.clone()));
         let asked = tokio::spawn(socket.serve(Arc::clone(&page), shutdown.clone()));
-        let watched = metrics.map(|listener| tokio::spawn(http::serve(listener, page, shutdown.clone())));
+        let watched =
+            metrics.map(|listener| tokio::spawn(http::serve(listener, page, shutdown.clone())));
         tracing::info!(
             ldap = %joined(&addresses.ldap),
             ldaps = %joined(&addresses.ldaps),

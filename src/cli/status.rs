@@ -75,7 +75,10 @@ fn text(status: &ServerStatus) -> String {
 fn operations(status: &ServerStatus) -> String {
     let mut lines = vec![format!("{} in all", status.operations_total)];
     for counted in &status.operations {
-        lines.push(format!("{} {}: {}", counted.operation, counted.result, counted.count));
+        lines.push(format!(
+            "{} {}: {}",
+            counted.operation, counted.result, counted.count
+        ));
     }
     lines.join("\n")
 }

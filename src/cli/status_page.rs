@@ -60,7 +60,9 @@ impl StatusPage {
         let snapshot = self.service.directory.snapshot();
         let counts = &self.service.metrics;
         let reason = self.ready().err();
-        let uptime = SystemTime::now().duration_since(self.started).unwrap_or_default();
+        let uptime = SystemTime::now()
+            .duration_since(self.started)
+            .unwrap_or_default();
         let texts = |addresses: &[std::net::SocketAddr]| {
             addresses.iter().map(ToString::to_string).collect()
         };
@@ -76,7 +78,10 @@ impl StatusPage {
                 ldaps: texts(&self.addresses.ldaps),
                 metrics: self.addresses.metrics.map(|address| address.to_string()),
             },
-            naming_contexts: snapshot.naming_contexts().map(|id| snapshot.dn(id)).collect(),
+            naming_contexts: snapshot
+                .naming_contexts()
+                .map(|id| snapshot.dn(id))
+                .collect(),
             entries: snapshot.stored() as u64,
             connections: counts.connections.value(),
             connections_total: counts.connections_total.value(),
@@ -101,8 +106,15 @@ impl StatusPage {
     }
 
     fn unknown(&self, source: &str) -> String {
-        let known: Vec<String> = self.sources().into_iter().map(|status| status.source).collect();
-        format!("there is no source {source}; there are: {}", known.join(", "))
+        let known: Vec<String> = self
+            .sources()
+            .into_iter()
+            .map(|status| status.source)
+            .collect();
+        format!(
+            "there is no source {source}; there are: {}",
+            known.join(", ")
+        )
     }
 }
 
@@ -123,9 +135,15 @@ impl Health for StatusPage {
     fn ready(&self) -> Result<(), String> {
         let now = SystemTime::now();
         let states = self.sources.states();
-        let problems: Vec<String> =
-            states.iter().filter_map(|state| state.ready(now, READY_LIMIT).err()).collect();
-        if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+        let problems: Vec<String> = states
+            .iter()
+            .filter_map(|state| state.ready(now, READY_LIMIT).err())
+            .collect();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems.join("\n"))
+        }
     }
 
     fn metrics(&self) -> String {

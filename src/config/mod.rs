@@ -93,6 +93,15 @@ impl Config {
         }
     }
 
+    /// Whether what differs from `running` takes effect at the next start only.
+    pub fn needs_restart(&self, running: &Self) -> bool {
+        self.data_dir != running.data_dir
+            || self.listen != running.listen
+            || self.directory.schema_dir != running.directory.schema_dir
+            || self.auth.recheck_window != running.auth.recheck_window
+            || self.sources != running.sources
+    }
+
     /// The admin socket of a server with this configuration file.
     ///
     /// A file that became wrong while a server runs should not keep the administrator from asking

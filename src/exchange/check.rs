@@ -59,7 +59,9 @@ pub(super) fn check(
     attributes: &mut Vec<Attribute>,
 ) -> Result<(), RecordProblem> {
     attributes.retain(|attribute| {
-        !DERIVED.iter().any(|derived| derived.eq_ignore_ascii_case(&attribute.description))
+        !DERIVED
+            .iter()
+            .any(|derived| derived.eq_ignore_ascii_case(&attribute.description))
     });
     for attribute in attributes.iter() {
         check_values(definition(schema, attribute)?, attribute)?;
@@ -101,7 +103,11 @@ fn check_classes(schema: &Schema, attributes: &[Attribute]) -> Result<(), Record
         .iter()
         .find(|attribute| attribute.description.eq_ignore_ascii_case("objectClass"))
         .ok_or(RecordProblem::NoClass)?;
-    match classes.values.iter().find(|class| schema.object_class(class).is_none()) {
+    match classes
+        .values
+        .iter()
+        .find(|class| schema.object_class(class).is_none())
+    {
         Some(class) => Err(RecordProblem::UndefinedClass(
             String::from_utf8_lossy(class).into_owned(),
         )),
@@ -110,11 +116,7 @@ fn check_classes(schema: &Schema, attributes: &[Attribute]) -> Result<(), Record
 }
 
 /// RFC 4512 section 2.3: the values in the RDN are values of the entry.
-fn check_naming(
-    schema: &Schema,
-    rdn: &Rdn,
-    attributes: &[Attribute],
-) -> Result<(), RecordProblem> {
+fn check_naming(schema: &Schema, rdn: &Rdn, attributes: &[Attribute]) -> Result<(), RecordProblem> {
     for ava in &rdn.avas {
         let missing = || RecordProblem::Naming(ava.attribute.clone());
         let id = schema
@@ -122,7 +124,10 @@ fn check_naming(
             .ok_or_else(|| RecordProblem::UndefinedAttribute(ava.attribute.clone()))?;
         let rule = schema.attribute_type(id).equality;
         let same = |value: &[u8]| match rule {
-            Some(rule) => match (rule.normalize(schema, value), rule.normalize(schema, &ava.value)) {
+            Some(rule) => match (
+                rule.normalize(schema, value),
+                rule.normalize(schema, &ava.value),
+            ) {
                 (Ok(own), Ok(named)) => own == named,
                 _ => value == ava.value,
             },

@@ -85,7 +85,10 @@ fn attributes(
     for name in LINK_ATTRIBUTES {
         add_links(snapshot, id, name, &mut attributes);
     }
-    if !attributes.iter().any(|attribute| attribute.description.eq_ignore_ascii_case("entryUUID")) {
+    if !attributes
+        .iter()
+        .any(|attribute| attribute.description.eq_ignore_ascii_case("entryUUID"))
+    {
         attributes.push(Attribute {
             description: "entryUUID".to_owned(),
             values: vec![entry.uuid.to_string().into_bytes()],
@@ -116,11 +119,15 @@ fn add_links(snapshot: &Snapshot, id: EntryId, name: &str, attributes: &mut Vec<
     let mut octets = Vec::new();
     Derivation::Link(attribute).write_values(snapshot, id, &mut octets);
     let mut reader = ber::Reader::new(&octets);
-    let values: Vec<Vec<u8>> = std::iter::from_fn(|| Some(reader.octets().ok()?.to_vec())).collect();
+    let values: Vec<Vec<u8>> =
+        std::iter::from_fn(|| Some(reader.octets().ok()?.to_vec())).collect();
     if values.is_empty() {
         return;
     }
-    match attributes.iter_mut().find(|own| own.description.eq_ignore_ascii_case(name)) {
+    match attributes
+        .iter_mut()
+        .find(|own| own.description.eq_ignore_ascii_case(name))
+    {
         Some(own) => own.values.extend(values),
         None => attributes.push(Attribute {
             description: name.to_owned(),

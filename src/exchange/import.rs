@@ -19,7 +19,9 @@ use crate::{
         hash_pool::{HashPool, PoolError},
         password::{PasswordError, UserPassword},
     },
-    directory::{Directory, DirectoryError, Resolved, Snapshot, WriteError, derived::LINK_ATTRIBUTES},
+    directory::{
+        Directory, DirectoryError, Resolved, Snapshot, WriteError, derived::LINK_ATTRIBUTES,
+    },
     dn::{Dn, DnError},
     entry::{Attribute, Entry, Link, Origin},
     ldif::{LdifError, LdifReader, LdifRecord},
@@ -112,7 +114,13 @@ pub struct Place {
 
 impl std::fmt::Display for Place {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}:{}: {}", self.file.display(), self.line, self.dn)
+        write!(
+            formatter,
+            "{}:{}: {}",
+            self.file.display(),
+            self.line,
+            self.dn
+        )
     }
 }
 
@@ -150,7 +158,10 @@ impl<'s> Batch<'s> {
         let name = self.name(&dn, &place)?;
         let position = self.records.len();
         if let Some(other) = self.names.insert(name, position) {
-            let first = self.records.get(other).map(|record| record.place.to_string());
+            let first = self
+                .records
+                .get(other)
+                .map(|record| record.place.to_string());
             return Err(ImportError::Twice {
                 place,
                 first: first.unwrap_or_default(),
@@ -159,7 +170,10 @@ impl<'s> Batch<'s> {
         self.note_passwords(position, &attributes, &place)?;
         let uuid = take_uuid(&mut attributes).unwrap_or_else(Uuid::new_v4);
         for stamp in ["createTimestamp", "modifyTimestamp"] {
-            if !attributes.iter().any(|attribute| attribute.description.eq_ignore_ascii_case(stamp)) {
+            if !attributes
+                .iter()
+                .any(|attribute| attribute.description.eq_ignore_ascii_case(stamp))
+            {
                 attributes.push(Attribute {
                     description: stamp.to_owned(),
                     values: vec![self.created.clone()],
@@ -177,10 +191,12 @@ impl<'s> Batch<'s> {
 
     fn name(&self, dn: &Dn, place: &Place) -> Result<Vec<u8>, ImportError> {
         let mut name = Vec::with_capacity(64);
-        self.schema.normalize_dn_into(dn, &mut name).map_err(|error| ImportError::Name {
-            place: place.clone(),
-            problem: error.0,
-        })?;
+        self.schema
+            .normalize_dn_into(dn, &mut name)
+            .map_err(|error| ImportError::Name {
+                place: place.clone(),
+                problem: error.0,
+            })?;
         Ok(name)
     }
 
@@ -321,7 +337,11 @@ impl Resolver<'_> {
     }
 
     /// The entry above; `None` for the top of a naming context.
-    fn parent(&self, record: &Record, options: &ImportOptions) -> Result<Option<Uuid>, ImportError> {
+    fn parent(
+        &self,
+        record: &Record,
+        options: &ImportOptions,
+    ) -> Result<Option<Uuid>, ImportError> {
         let mut above = record.dn.parent();
         let parent = above.as_ref().and_then(|dn| self.find(dn));
         if parent.is_some() {
@@ -339,7 +359,9 @@ impl Resolver<'_> {
         }
         let allowed = options.naming_contexts.is_empty()
             || options.naming_contexts.iter().any(|context| {
-                Dn::parse(context).ok().and_then(|dn| self.schema.normalize_dn(&dn).ok())
+                Dn::parse(context)
+                    .ok()
+                    .and_then(|dn| self.schema.normalize_dn(&dn).ok())
                     == self.schema.normalize_dn(&record.dn).ok()
             });
         if allowed {
@@ -363,7 +385,9 @@ impl Resolver<'_> {
             };
             let mut targets = BTreeSet::new();
             attribute.values.retain(|value| {
-                let dn = std::str::from_utf8(value).ok().and_then(|text| Dn::parse(text).ok());
+                let dn = std::str::from_utf8(value)
+                    .ok()
+                    .and_then(|text| Dn::parse(text).ok());
                 match dn.and_then(|dn| self.find(&dn)) {
                     Some(uuid) => {
                         targets.insert(uuid);

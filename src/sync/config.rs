@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// One `[[source]]`: an AD domain and what is taken from it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SourceConfig {
     /// The name of the source in status, logs and records. Required, unique.
