@@ -144,7 +144,7 @@ impl Authenticator {
             .recheck
             .matches(entry.uuid, password, &proof, Instant::now())
         {
-            return Ok(());
+            return let_in(account_state(snapshot, entry));
         }
         let stored: Vec<StoredPassword> = hashed
             .iter()
@@ -164,7 +164,7 @@ impl Authenticator {
         }
         self.recheck
             .remember(entry.uuid, password, &proof, Instant::now());
-        Ok(())
+        let_in(account_state(snapshot, entry))
     }
 
     /// Passes the bind through to a domain controller, by identity.

@@ -141,12 +141,12 @@ impl Adduct {
 
     /// URL of the TLS listener, by a name of its certificate.
     pub fn ldaps_url(&self) -> String {
-        format!("ldaps://localhost:{}", self.address("ldaps").port())
+        format!("ldaps://127.0.0.1:{}", self.address("ldaps").port())
     }
 
-    /// URL of the listener without TLS.
+    /// URL of the listener without TLS; by address, as libldap replaces `localhost` by the host's name.
     pub fn ldap_url(&self) -> String {
-        format!("ldap://localhost:{}", self.address("ldap").port())
+        format!("ldap://127.0.0.1:{}", self.address("ldap").port())
     }
 
     /// Directory and configuration.
@@ -338,4 +338,6 @@ fn write_certificates(dir: &Path) {
     std::fs::write(dir.join("ca.crt"), ca_certificate.pem()).unwrap();
     std::fs::write(dir.join("server.crt"), certificate.pem()).unwrap();
     std::fs::write(dir.join("server.key"), key.serialize_pem()).unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(dir.join("server.key"), private).unwrap();
 }
