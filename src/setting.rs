@@ -3,16 +3,13 @@
 //! Each function here is meant for `#[serde(deserialize_with = "...")]`. They raise their errors
 //! while the value is visited, so that the position in the file is that of the value itself.
 
-use std::{
-    fmt,
-    marker::PhantomData,
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{fmt, marker::PhantomData, net::SocketAddr, time::Duration};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Unexpected, Visitor};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
+
+use crate::{dn::Dn, filter::Filter};
 
 /// A secret from a file: wiped when dropped, hidden in `Debug`.
 #[derive(Clone, Default)]
@@ -111,7 +108,11 @@ pub fn dns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D:
     list(
         deserializer,
         "a distinguished name such as \"OU=Staff,DC=corp,DC=example,DC=com\"",
-        |text| is_dn(text).then(|| text.to_owned()),
+        |text| {
+            Dn::parse(text)
+                .is_ok_and(|dn| !dn.is_root())
+                .then(|| text.to_owned())
+        },
     )
 }
 
@@ -123,7 +124,7 @@ pub fn filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Strin
     text(
         deserializer,
         "a search filter in parentheses, such as \"(sAMAccountName=svc-*)\"",
-        |text| is_filter(text).then(|| text.to_owned()),
+        |text| Filter::parse(text).is_ok().then(|| text.to_owned()),
     )
     .map(Some)
 }
@@ -137,18 +138,6 @@ pub fn domain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::E
         deserializer,
         "the DNS name of a domain, such as \"corp.example.com\"",
         |text| is_host_name(text).then(|| text.to_owned()),
-    )
-}
-
-/// Directory servers: `ldaps://HOST[:PORT][@ADDRESS]`.
-///
-/// # Errors
-/// Anything else. Plain LDAP is not offered: passwords go this way.
-pub fn servers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    list(
-        deserializer,
-        "\"ldaps://HOST[:PORT]\", an IP address may follow after @",
-        |text| is_server(text).then(|| text.to_owned()),
     )
 }
 
@@ -187,90 +176,6 @@ fn split_unit(text: &str) -> Option<(u64, &str)> {
     Some((number.parse().ok()?, unit.trim_start()))
 }
 
-/// Whether a text is a DN, by its structure alone: what an attribute type may be and how a value
-/// is escaped (RFC 4514 section 3).
-fn is_dn(text: &str) -> bool {
-    split_unescaped(text, b',')
-        .iter()
-        .flat_map(|rdn| split_unescaped(rdn, b'+'))
-        .all(is_attribute_value_assertion)
-}
-
-fn is_attribute_value_assertion(text: &str) -> bool {
-    let Some((kind, value)) = text.split_once('=') else {
-        return false;
-    };
-    let kind = kind.trim();
-    let named = kind.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && kind
-            .bytes()
-            .all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.'));
-    named && !value.trim().is_empty() && is_escaped_value(value)
-}
-
-fn is_escaped_value(value: &str) -> bool {
-    let mut octets = value.bytes();
-    while let Some(octet) = octets.next() {
-        match octet {
-            b'\\' => match octets.next() {
-                Some(first) if first.is_ascii_hexdigit() => {
-                    if !octets
-                        .next()
-                        .is_some_and(|second| second.is_ascii_hexdigit())
-                    {
-                        return false;
-                    }
-                }
-                Some(b' ' | b'"' | b'#' | b'+' | b',' | b';' | b'<' | b'=' | b'>' | b'\\') => {}
-                _ => return false,
-            },
-            b'"' | b';' | b'<' | b'>' | 0 => return false,
-            _ => {}
-        }
-    }
-    true
-}
-
-fn split_unescaped(text: &str, separator: u8) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let mut start = 0;
-    let mut escaped = false;
-    for (position, octet) in text.bytes().enumerate() {
-        if escaped {
-            escaped = false;
-        } else if octet == b'\\' {
-            escaped = true;
-        } else if octet == separator {
-            parts.extend(text.get(start..position));
-            start = position + 1;
-        }
-    }
-    parts.extend(text.get(start..));
-    parts
-}
-
-fn is_filter(text: &str) -> bool {
-    let mut depth = 0_usize;
-    let mut items = 0_usize;
-    for (position, octet) in text.bytes().enumerate() {
-        match octet {
-            b'(' => {
-                depth += 1;
-                items += 1;
-            }
-            b')' if depth == 0 => return false,
-            b')' => depth -= 1,
-            // Between the outermost parentheses there is always one open.
-            _ if depth == 0 => return false,
-            _ => {}
-        }
-        if depth == 0 && position + 1 != text.len() {
-            return false;
-        }
-    }
-    depth == 0 && items > 0 && text.contains('=')
-}
-
 fn is_host_name(text: &str) -> bool {
     text.len() <= 253
         && text.trim_end_matches('.').split('.').all(|label| {
@@ -281,30 +186,6 @@ fn is_host_name(text: &str) -> bool {
                     .bytes()
                     .all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
         })
-}
-
-fn is_server(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("ldaps://") else {
-        return false;
-    };
-    let (authority, address) = match rest.split_once('@') {
-        Some((authority, address)) => (authority, Some(address)),
-        None => (rest, None),
-    };
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (authority, None),
-    };
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    let host_is_valid = match bare {
-        Some(literal) => literal.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6()),
-        None => is_host_name(host),
-    };
-    host_is_valid
-        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0))
-        && address.is_none_or(|address| address.parse::<IpAddr>().is_ok())
 }
 
 fn text<'de, D, T>(
@@ -318,7 +199,11 @@ where
     Text { expected, parse }.deserialize(deserializer)
 }
 
-fn list<'de, D, T>(
+/// A list of texts that `parse` understands; `expected` says what it takes.
+///
+/// # Errors
+/// The first text that it does not take.
+pub fn list<'de, D, T>(
     deserializer: D,
     expected: &'static str,
     parse: fn(&str) -> Option<T>,
@@ -412,66 +297,6 @@ mod tests {
         assert_eq!(parse_size("1MiB"), Some(1_048_576));
         for wrong in ["", "64", "64KB", "64k", "MiB", "99999999999999999999GiB"] {
             assert_eq!(parse_size(wrong), None, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn names_are_checked_by_structure() {
-        for right in [
-            "dc=com",
-            "CN=Smith\\, John,OU=Staff,DC=corp",
-            "2.5.4.3=x",
-            "cn=a+sn=b,dc=c",
-            "cn=\\C3\\A9,dc=c",
-            "cn=a=b,dc=c",
-        ] {
-            assert!(is_dn(right), "{right}");
-        }
-        for wrong in [
-            "",
-            "com",
-            "cn=",
-            "=x",
-            "cn=a,,dc=b",
-            "cn=a\\",
-            "cn=a\\zz",
-            "cn=a;dc=b",
-        ] {
-            assert!(!is_dn(wrong), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn filters_are_closed() {
-        for right in ["(cn=a)", "(&(cn=a)(!(sn=b)))", "(cn=\\28)"] {
-            assert!(is_filter(right), "{right}");
-        }
-        for wrong in ["", "cn=a", "(cn=a", "(cn=a))", "(cn=a)(cn=b)", "()"] {
-            assert!(!is_filter(wrong), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn servers_are_ldaps() {
-        for right in [
-            "ldaps://dc1.corp.example.com",
-            "ldaps://dc1.corp.example.com:636",
-            "ldaps://dc1.corp.example.com:636@127.0.0.10",
-            "ldaps://[::1]:636@::1",
-            "ldaps://[::1]",
-        ] {
-            assert!(is_server(right), "{right}");
-        }
-        for wrong in [
-            "dc1",
-            "ldap://dc1",
-            "ldaps://",
-            "ldaps://dc1:0",
-            "ldaps://dc1:99999",
-            "ldaps://dc1@host",
-            "ldaps://dc 1",
-        ] {
-            assert!(!is_server(wrong), "{wrong}");
         }
     }
 

@@ -11,7 +11,6 @@ use crate::{
 };
 
 const PEM_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-const PEM_KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
 
 /// Every key there is.
 const WHOLE: &str = r#"
@@ -84,13 +83,21 @@ member_uid  = "nested"
 "#;
 
 /// A directory with every file that [`WHOLE`] names.
+/// A certificate with its key, as PEM.
+fn server_certificate() -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
 fn directory() -> tempfile::TempDir {
+    let (certificate, key) = server_certificate();
     use std::os::unix::fs::PermissionsExt as _;
 
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in [
-        ("server.crt", PEM_CERTIFICATE),
-        ("server.key", PEM_KEY),
+        ("server.crt", certificate.as_str()),
+        ("server.key", key.as_str()),
         ("clients-ca.crt", PEM_CERTIFICATE),
         ("corp-ca.pem", PEM_CERTIFICATE),
         ("corp.password", "secret\n"),
@@ -488,4 +495,18 @@ fn a_wrong_file_still_leads_to_the_socket() {
     fs::write(&file, "data_dir = 5\n").unwrap();
     let errors = Config::admin_socket_of(&file).unwrap_err();
     assert_eq!(errors.0[0].key, "data_dir");
+}
+
+#[test]
+fn a_key_that_is_not_the_certificates_is_found() {
+    let directory = directory();
+    fs::write(directory.path().join("server.key"), server_certificate().1).unwrap();
+    let text = "[tls]\ncert_file = \"server.crt\"\nkey_file = \"server.key\"\n";
+    let error = Config::parse(&directory.path().join("a.toml"), text).unwrap_err();
+    let lines = lines(directory.path(), &error.0);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].starts_with("a.toml:2: tls.cert_file: "),
+        "{lines:?}"
+    );
 }

@@ -2,11 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::{
     mapping::config::PosixConfig,
     setting::{self, Secret},
+    upstream::ServerAddress,
 };
 
 /// One `[[source]]`: an AD domain and what is taken from it.
@@ -19,8 +20,8 @@ pub struct SourceConfig {
     #[serde(deserialize_with = "setting::domain")]
     pub domain: String,
     /// Domain controllers as `ldaps://HOST[:PORT][@ADDRESS]`; none means DNS SRV.
-    #[serde(deserialize_with = "setting::servers")]
-    pub servers: Vec<String>,
+    #[serde(deserialize_with = "servers")]
+    pub servers: Vec<ServerAddress>,
     /// The authorities of the controllers' certificates, PEM; `None` is the system's trust.
     pub ca_file: Option<PathBuf>,
     /// Who binds to AD: a userPrincipalName, `DOMAIN\name` or a DN. Required.
@@ -118,4 +119,12 @@ impl Default for BrakeConfig {
             max_member_percent: 30,
         }
     }
+}
+
+fn servers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ServerAddress>, D::Error> {
+    setting::list(
+        deserializer,
+        "\"ldaps://HOST[:PORT]\", an IP address may follow after @",
+        |text| text.parse().ok(),
+    )
 }
