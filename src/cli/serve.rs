@@ -102,7 +102,7 @@ impl Server {
         };
         let shutdown = CancellationToken::new();
         let settings = settings(&config, directory.snapshot().schema())?;
-        let sources = sources::start(&config, &directory, progress, shutdown.clone())?;
+        let sources = sources::start(&config, &directory, progress, &shutdown)?;
         let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
         let authenticator = Authenticator::new(
             Arc::clone(&directory),

@@ -1,23 +1,158 @@
-//! The sources of a running server.
-use crate::{config::Config, directory::Directory, sync::Sources, upstream::BindPool};
-use indicatif::MultiProgress;
-use std::{collections::HashMap, sync::Arc};
+//! The sources of a running server: their engines, and the pools that pass binds through.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::{self, IsTerminal as _},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-pub(super) struct Running;
-pub(super) fn start(
-    _c: &Config,
-    _d: &Arc<Directory>,
-    _p: &MultiProgress,
-    _s: CancellationToken,
-) -> anyhow::Result<Running> {
-    Ok(Running)
+
+use crate::{
+    config::Config,
+    directory::Directory,
+    sync::{LogObserver, Observer, Sources, config::SourceConfig},
+    upstream::{BindPool, PoolLimits, Timeouts, UpstreamTls, locate},
+};
+
+/// How often DNS is asked for domain controllers that are not configured.
+const LOCATE_AGAIN: Duration = Duration::from_secs(5 * 60);
+
+/// What runs for the sources.
+pub(super) struct Running {
+    sources: Sources,
+    binders: HashMap<String, Arc<BindPool>>,
+    tasks: JoinSet<()>,
 }
+
+/// Starts an engine and a pool of connections for binds for each source.
+pub(super) fn start(
+    config: &Config,
+    directory: &Arc<Directory>,
+    progress: &MultiProgress,
+    stop: &CancellationToken,
+) -> anyhow::Result<Running> {
+    let observer: Arc<dyn Observer> = if io::stderr().is_terminal() {
+        Arc::new(Bars::new(progress.clone()))
+    } else {
+        Arc::new(LogObserver::default())
+    };
+    let (sources, mut tasks) = Sources::start(directory, &config.sources, &observer, stop);
+    let mut binders = HashMap::new();
+    for source in &config.sources {
+        let pool = Arc::new(pool(source)?);
+        if source.servers.is_empty() {
+            let pool = Arc::clone(&pool);
+            let domain = source.domain.clone();
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                stop.run_until_cancelled(keep_located(&pool, &domain)).await;
+            });
+        }
+        binders.insert(source.name.clone(), pool);
+    }
+    Ok(Running {
+        sources,
+        binders,
+        tasks,
+    })
+}
+
 impl Running {
+    /// A handle for whoever asks about the sources.
     pub(super) fn handle(&self) -> Sources {
-        Sources
+        self.sources.clone()
     }
+
+    /// The pools for binds by source.
     pub(super) fn binders(&self) -> HashMap<String, Arc<BindPool>> {
-        HashMap::new()
+        self.binders.clone()
     }
-    pub(super) async fn stopped(self) {}
+
+    /// Waits until all engines have stopped.
+    pub(super) async fn stopped(mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+fn pool(source: &SourceConfig) -> anyhow::Result<BindPool> {
+    let tls = UpstreamTls::new(source.ca_file.as_deref())?;
+    Ok(BindPool::new(
+        source.servers.clone(),
+        tls,
+        Timeouts::default(),
+        PoolLimits::default(),
+    ))
+}
+
+/// Follows the domain controllers that DNS names.
+async fn keep_located(pool: &BindPool, domain: &str) {
+    loop {
+        let patience = Timeouts::default().connect;
+        match locate(domain, patience).await {
+            Ok(servers) => {
+                pool.replace_servers(servers);
+                tokio::time::sleep(LOCATE_AGAIN).await;
+            }
+            Err(error) => {
+                tracing::debug!(%error, domain, "no domain controllers for binds in DNS");
+                tokio::time::sleep(patience).await;
+            }
+        }
+    }
+}
+
+/// Shows each round that reads everything at the terminal.
+struct Bars {
+    progress: MultiProgress,
+    bars: Mutex<BTreeMap<String, ProgressBar>>,
+}
+
+impl Bars {
+    fn new(progress: MultiProgress) -> Self {
+        Self {
+            progress,
+            bars: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    fn with(&self, source: &str, act: impl FnOnce(&ProgressBar)) {
+        let bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = bars.get(source) {
+            act(bar);
+        }
+    }
+}
+
+impl Observer for Bars {
+    fn begin(&self, source: &str) {
+        let bar = self.progress.add(ProgressBar::no_length());
+        let style = "{spinner} {prefix}: {human_pos} objects received, {per_sec}, {elapsed} {msg}";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(source.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        bars.insert(source.to_owned(), bar);
+    }
+
+    fn received(&self, source: &str, objects: u64) {
+        self.with(source, |bar| bar.set_position(objects));
+    }
+
+    fn storing(&self, source: &str, entries: u64) {
+        self.with(source, |bar| bar.set_message(format!("storing {entries} entries")));
+    }
+
+    fn end(&self, source: &str) {
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = bars.remove(source) {
+            bar.finish_and_clear();
+            self.progress.remove(&bar);
+        }
+    }
 }

@@ -51,9 +51,7 @@ impl StatusPage {
     }
 
     fn sources(&self) -> Vec<SourceStatus> {
-        let now = SystemTime::now();
-        let states = self.sources.states();
-        states.iter().map(|state| state.status(now)).collect()
+        self.sources.status(None, SystemTime::now()).unwrap_or_default()
     }
 
     fn server(&self) -> ServerStatus {
@@ -94,27 +92,10 @@ impl StatusPage {
 
     /// The states of the sources that are meant.
     fn chosen(&self, source: Option<&str>) -> Response {
-        let chosen: Vec<SourceStatus> = self
-            .sources()
-            .into_iter()
-            .filter(|status| source.is_none_or(|source| status.source == source))
-            .collect();
-        match source {
-            Some(source) if chosen.is_empty() => Response::Error(self.unknown(source)),
-            _ => Response::Sources(chosen),
+        match self.sources.status(source, SystemTime::now()) {
+            Ok(states) => Response::Sources(states),
+            Err(error) => Response::Error(error.to_string()),
         }
-    }
-
-    fn unknown(&self, source: &str) -> String {
-        let known: Vec<String> = self
-            .sources()
-            .into_iter()
-            .map(|status| status.source)
-            .collect();
-        format!(
-            "there is no source {source}; there are: {}",
-            known.join(", ")
-        )
     }
 }
 
@@ -133,17 +114,7 @@ fn operation_counts(counts: &ServerMetrics) -> Vec<OperationCount> {
 
 impl Health for StatusPage {
     fn ready(&self) -> Result<(), String> {
-        let now = SystemTime::now();
-        let states = self.sources.states();
-        let problems: Vec<String> = states
-            .iter()
-            .filter_map(|state| state.ready(now, READY_LIMIT).err())
-            .collect();
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(problems.join("\n"))
-        }
+        self.sources.ready(SystemTime::now(), READY_LIMIT)
     }
 
     fn metrics(&self) -> String {

@@ -25,6 +25,7 @@ mod write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use uuid::Uuid;
 
 use self::write::Writer;
 pub use self::{
@@ -38,7 +39,7 @@ pub use self::{
     source::{SelectSettings, SourceRecord, SourceSettings},
     write::{DirectoryError, LoadSummary, Transaction, WriteError},
 };
-use crate::{schema::Schema, store::Store};
+use crate::{entry::Entry, schema::Schema, store::Store};
 
 /// A small number that stands for an entry within one process; given out at first mention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +50,7 @@ pub struct EntryId(pub u32);
 pub struct Directory {
     current: ArcSwap<Snapshot>,
     writer: Mutex<Writer>,
+    store: Arc<dyn Store>,
 }
 
 impl Directory {
@@ -64,10 +66,11 @@ impl Directory {
         schema: Arc<Schema>,
         sources: Vec<SourceSettings>,
     ) -> Result<(Self, LoadSummary), DirectoryError> {
-        let (writer, snapshot, summary) = Writer::load(store, schema, sources)?;
+        let (writer, snapshot, summary) = Writer::load(Arc::clone(&store), schema, sources)?;
         let directory = Self {
             current: ArcSwap::from_pointee(snapshot),
             writer: Mutex::new(writer),
+            store,
         };
         Ok((directory, summary))
     }
@@ -75,6 +78,20 @@ impl Directory {
     /// The present version; never waits.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// The entry of an identity as it is stored, links included; a damaged one is none.
+    ///
+    /// Reads from the disk. A change to this entry at the same moment may be seen in part.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Store`] where it cannot be read.
+    pub fn stored(&self, uuid: Uuid) -> Result<Option<Entry>, DirectoryError> {
+        let snapshot = self.snapshot();
+        if snapshot.id_of(uuid).and_then(|id| snapshot.entry(id)).is_none() {
+            return Ok(None);
+        }
+        write::read_entry(self.store.as_ref(), uuid)
     }
 
     /// Runs a change: all of it is durable and visible when this returns, or nothing.

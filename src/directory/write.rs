@@ -97,6 +97,21 @@ impl<'w> Transaction<'w> {
         Ok(entry)
     }
 
+    /// The entries that named this one in a link before this change, served or not.
+    pub fn referrers(&self, uuid: Uuid) -> Vec<Uuid> {
+        let Some(id) = self.last.id_of(uuid) else {
+            return Vec::new();
+        };
+        let found: BTreeSet<Uuid> = LINK_ATTRIBUTES
+            .iter()
+            .filter_map(|name| self.last.schema.attribute(name.as_bytes()))
+            .filter_map(|attribute| self.last.links.sources(id, attribute))
+            .flat_map(|sources| sources.iter())
+            .filter_map(|source| Some(self.last.entry(source)?.uuid))
+            .collect();
+        found.into_iter().collect()
+    }
+
     /// Puts an entry in place of the one of its identity.
     pub fn put(&mut self, entry: Entry) {
         self.changes.entries.insert(entry.uuid, Some(entry));
@@ -415,7 +430,10 @@ fn source_record(source: &SourceRecord) -> Result<(Vec<u8>, Vec<u8>), DirectoryE
     ))
 }
 
-fn read_entry(store: &dyn Store, uuid: Uuid) -> Result<Option<Entry>, DirectoryError> {
+pub(super) fn read_entry(
+    store: &dyn Store,
+    uuid: Uuid,
+) -> Result<Option<Entry>, DirectoryError> {
     let records = read_records(store, uuid)?;
     let pairs = records
         .iter()

@@ -76,6 +76,8 @@ pub struct SourceState {
     pub rounds_succeeded: u64,
     /// Rounds that failed since the process started.
     pub rounds_failed: u64,
+    /// The age of the last success from which a source is behind.
+    pub late_after: Option<Duration>,
 }
 
 impl SourceState {
@@ -91,7 +93,7 @@ impl SourceState {
     pub fn status(&self, now: SystemTime) -> SourceStatus {
         SourceStatus {
             source: self.source.clone(),
-            state: self.state,
+            state: self.shown(now),
             method: self.method.map(|method| method.as_str().to_owned()),
             server: self.server.clone(),
             last_success: self.last_success.and_then(rfc3339),
@@ -126,6 +128,19 @@ impl SourceState {
                 limit.as_secs()
             )),
             None => Err(format!("source {source}: no success since the start{why}")),
+        }
+    }
+
+    /// The state at `now`: a round that hangs publishes nothing, so its age alone tells.
+    fn shown(&self, now: SystemTime) -> State {
+        let is_late = match (self.age(now), self.late_after) {
+            (Some(age), Some(limit)) => age > limit,
+            _ => false,
+        };
+        if self.state == State::Current && is_late {
+            State::Behind
+        } else {
+            self.state
         }
     }
 
