@@ -145,7 +145,9 @@ impl Observer for Bars {
     }
 
     fn storing(&self, source: &str, entries: u64) {
-        self.with(source, |bar| bar.set_message(format!("storing {entries} entries")));
+        self.with(source, |bar| {
+            bar.set_message(format!("storing {entries} entries"))
+        });
     }
 
     fn end(&self, source: &str) {

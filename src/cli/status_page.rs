@@ -51,7 +51,9 @@ impl StatusPage {
     }
 
     fn sources(&self) -> Vec<SourceStatus> {
-        self.sources.status(None, SystemTime::now()).unwrap_or_default()
+        self.sources
+            .status(None, SystemTime::now())
+            .unwrap_or_default()
     }
 
     fn server(&self) -> ServerStatus {

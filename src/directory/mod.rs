@@ -88,7 +88,11 @@ impl Directory {
     /// [`DirectoryError::Store`] where it cannot be read.
     pub fn stored(&self, uuid: Uuid) -> Result<Option<Entry>, DirectoryError> {
         let snapshot = self.snapshot();
-        if snapshot.id_of(uuid).and_then(|id| snapshot.entry(id)).is_none() {
+        if snapshot
+            .id_of(uuid)
+            .and_then(|id| snapshot.entry(id))
+            .is_none()
+        {
             return Ok(None);
         }
         write::read_entry(self.store.as_ref(), uuid)

@@ -430,10 +430,7 @@ fn source_record(source: &SourceRecord) -> Result<(Vec<u8>, Vec<u8>), DirectoryE
     ))
 }
 
-pub(super) fn read_entry(
-    store: &dyn Store,
-    uuid: Uuid,
-) -> Result<Option<Entry>, DirectoryError> {
+pub(super) fn read_entry(store: &dyn Store, uuid: Uuid) -> Result<Option<Entry>, DirectoryError> {
     let records = read_records(store, uuid)?;
     let pairs = records
         .iter()

@@ -360,7 +360,13 @@ impl Connection {
 
     /// Ends the connection, with a notice where the client should know why.
     async fn finish(mut self, end: End) {
-        tracing::debug!(?end, "connection ends");
+        match &end {
+            End::Client => tracing::debug!("the client ended the connection"),
+            End::Io(error) => tracing::debug!(%error, "the connection failed"),
+            End::Notice(result) => {
+                tracing::debug!(reason = result.diagnostic, "the server ends the connection");
+            }
+        }
         if let End::Notice(result) = &end {
             if result.code == ResultCode::UNAVAILABLE && self.finish_running().await.is_err() {
                 return;

@@ -141,7 +141,11 @@ impl<D: Domain> Engine<D> {
     }
 
     /// Runs until `stop` is cancelled or nobody can give orders any more.
-    pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Command>, stop: CancellationToken) {
+    pub(super) async fn run(
+        mut self,
+        mut orders: mpsc::Receiver<Command>,
+        stop: CancellationToken,
+    ) {
         let mut wait = Duration::ZERO;
         loop {
             let order = tokio::select! {
@@ -248,7 +252,10 @@ impl<D: Domain> Engine<D> {
             Ok(_) if full => Reason::Requested,
             Ok(progress) => {
                 let cookie = progress.cookie.0.clone();
-                match self.incremental(&mut controller, &cookie, usn, &asked).await {
+                match self
+                    .incremental(&mut controller, &cookie, usn, &asked)
+                    .await
+                {
                     Err(SyncError::Upstream(UpstreamError::CookieRejected { text, .. })) => {
                         Reason::Rejected(text)
                     }
@@ -258,7 +265,8 @@ impl<D: Domain> Engine<D> {
             }
             Err(reason) => reason,
         };
-        self.everything(&mut controller, reason, usn, &asked).await?;
+        self.everything(&mut controller, reason, usn, &asked)
+            .await?;
         Ok(self.keep(controller))
     }
 
@@ -294,9 +302,7 @@ impl<D: Domain> Engine<D> {
         usn: u64,
         asked: &str,
     ) -> Result<(), SyncError> {
-        let keep_position = self
-            .kept
-            .is_none_or(|kept| kept.elapsed() >= KEEP_POSITION);
+        let keep_position = self.kept.is_none_or(|kept| kept.elapsed() >= KEEP_POSITION);
         if keep_position {
             // Somebody may have taken the right away, and AD would not say so.
             controller.check_deletions().await?;
@@ -459,8 +465,8 @@ impl<D: Domain> Engine<D> {
                 }
                 object.is_reanimated = reanimated && !object.is_deleted;
             }
-            let kept = is_known(object.guid)
-                || matches!(apply::keep(None, object, place), Kept::Yes(_));
+            let kept =
+                is_known(object.guid) || matches!(apply::keep(None, object, place), Kept::Yes(_));
             if kept {
                 known.insert(object.guid);
                 wanted.extend(object.parent_guid.filter(|_| object.guid != place.domain));
@@ -497,8 +503,8 @@ impl<D: Domain> Engine<D> {
             let _entered = info_span!(parent: &round, "sync.apply").entered();
             let applied = change()?;
             // Looking at every entry takes a moment, so only where something changed.
-            let counts = (!applied.is_nothing())
-                .then(|| apply::count(&directory.snapshot(), &source));
+            let counts =
+                (!applied.is_nothing()).then(|| apply::count(&directory.snapshot(), &source));
             Ok::<_, DirectoryError>((applied, counts))
         })
         .await??;

@@ -68,7 +68,10 @@ impl fmt::Display for Reason {
         match self {
             Self::NoPosition => out.write_str("no position is stored"),
             Self::OtherDatabase { before } => {
-                write!(out, "the position is of another database (that of {before})")
+                write!(
+                    out,
+                    "the position is of another database (that of {before})"
+                )
             }
             Self::WentBack { before, now } => write!(
                 out,
@@ -223,8 +226,7 @@ mod tests {
 
     #[test]
     fn the_order_and_case_of_attributes_do_not_matter() {
-        let request =
-            |names: &[&str]| fingerprint(&DirSyncRequest::new("DC=x", names, &[], "svc"));
+        let request = |names: &[&str]| fingerprint(&DirSyncRequest::new("DC=x", names, &[], "svc"));
         assert_eq!(request(&["mail", "sn"]), request(&["SN", "mail"]));
         assert_ne!(request(&["mail", "sn"]), request(&["mail"]));
     }

@@ -2,12 +2,13 @@
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout},
@@ -46,7 +47,7 @@ impl Default for PoolLimits {
 /// it. One that the server has closed meanwhile is replaced without anybody noticing.
 #[derive(Debug)]
 pub struct BindPool {
-    tls: UpstreamTls,
+    tls: ArcSwap<UpstreamTls>,
     timeouts: Timeouts,
     limits: PoolLimits,
     slots: Semaphore,
@@ -77,7 +78,7 @@ impl BindPool {
         limits: PoolLimits,
     ) -> Self {
         Self {
-            tls,
+            tls: ArcSwap::from_pointee(tls),
             timeouts,
             limits,
             slots: Semaphore::new(limits.connections.max(1)),
@@ -190,22 +191,34 @@ impl BindPool {
             .iter()
             .map(|server| server.address.clone())
             .collect();
+        let tls = self.tls.load_full();
         for address in &servers {
             if !self.claim(address) {
                 continue;
             }
-            match Connection::connect(address, &self.tls, self.timeouts).await {
+            match Connection::connect(address, &tls, self.timeouts).await {
                 Ok(connection) => {
                     self.mark_up(address);
                     return Ok(connection);
                 }
                 Err(error) => {
                     self.mark_down(address, &error);
+                    self.reread_trust(&error);
                     last_error = Some(error);
                 }
             }
         }
         Err(last_error.unwrap_or_else(|| self.all_down()))
+    }
+
+    /// After a certificate that is not trusted, takes the CAs that are in the file by now, so that
+    /// a new one needs no restart.
+    fn reread_trust(&self, error: &UpstreamError) {
+        if matches!(error, UpstreamError::CertificateIssuer { .. })
+            && let Ok(tls) = self.tls.load().reread()
+        {
+            self.tls.store(Arc::new(tls));
+        }
     }
 
     /// Whether to try a server now. One that was down is tried by one bind at a time, while the

@@ -1,6 +1,10 @@
 //! Whom we believe to be a domain controller.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls::{
     CertificateError, ClientConfig, RootCertStore,
@@ -19,6 +23,7 @@ use super::{ServerAddress, UpstreamError};
 pub struct UpstreamTls {
     connector: TlsConnector,
     trust: Arc<str>,
+    ca_file: Option<PathBuf>,
 }
 
 impl UpstreamTls {
@@ -42,7 +47,16 @@ impl UpstreamTls {
         Ok(Self {
             connector: TlsConnector::from(Arc::new(config)),
             trust: trust.into(),
+            ca_file: ca_file.map(Path::to_owned),
         })
+    }
+
+    /// The same with the CAs that are there by now.
+    ///
+    /// # Errors
+    /// As [`UpstreamTls::new`].
+    pub fn reread(&self) -> Result<Self, UpstreamError> {
+        Self::new(self.ca_file.as_deref())
     }
 
     /// Begins TLS on a stream and verifies that the other side is `server`.
