@@ -150,41 +150,6 @@ fn deletions_that_cannot_be_seen_are_reported() {
     });
 }
 
-#[test]
-fn a_mass_deletion_is_held_until_somebody_looks() {
-    let samba = Samba::provision(Size::SMALL);
-    let more = "[source.brake]\nmax_deletes = 10\n";
-    let server = Adduct::start(|dir| {
-        samba.source(
-            dir,
-            &Source {
-                more,
-                ..Source::default()
-            },
-        )
-    });
-    server.wait_until_synced();
-    let gone = samba.perform(&json!({"do": "bulk_delete", "count": 20}));
-    let first = gone[0].as_str().unwrap();
-    let held = common::eventually("the brake holds", RECOVERED, || {
-        let held = server.source_status()["held"].clone();
-        (!held.is_null()).then_some(held)
-    });
-    assert_eq!(held["deletes"], 20, "{held}");
-    let account = samba.account("svc-plain");
-    let tools = Tools::new(&server).bound(&account.dn, &account.password);
-    assert!(tools.read(first, &["1.1"]).is_some(), "served while held");
-    // The brake protects data, never access.
-    assert_eq!(Tools::new(&server).bind_code(first, "Bulk-Pa55-word!"), 49);
-    let plan: Value =
-        serde_json::from_str(&server.site().run_ok(&["sync", "plan", "corp", "--json"])).unwrap();
-    assert_eq!(plan.as_array().map(Vec::len), Some(20), "{plan}");
-    server.site().run_ok(&["sync", "apply", "corp"]);
-    common::eventually("the plan is done", RECOVERED, || {
-        tools.read(first, &["1.1"]).is_none().then_some(())
-    });
-}
-
 /// The process runs, is not ready, and says in status and `/readyz` why.
 fn expect_failure(server: &Adduct, words: &[&str]) {
     let mut last = Value::Null;
@@ -213,7 +178,7 @@ fn expect_busy(server: &Adduct, base: &str) {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(tools.read("", &["namingContexts"]).is_some());
+    assert!(tools.read("", &["supportedLDAPVersion"]).is_some());
 }
 
 /// The cause is gone; SIGHUP has the files read anew, and nobody restarts anything.

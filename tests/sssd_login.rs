@@ -80,13 +80,6 @@ fn a_host_sees_ad_users_and_lets_them_in() {
         sssd.login("u0008", &user.password).then_some(())
     });
 
-    // All controllers down: who was let in before still is, with his password only.
-    samba.kill();
-    assert!(sssd.login("u0008", &user.password), "offline");
-    assert!(!sssd.login("u0008", "wrong"), "offline");
-    sssd.forget();
-    assert!(sssd.getent("passwd", "u0016").is_some(), "offline");
-    samba.start();
     drop(server);
 }
 

@@ -219,9 +219,12 @@ impl Served {
                 .collect(),
         );
         // What makes an entry a POSIX one is decided here, not by what an administrator of AD may
-        // have put there. The rest is added back for entries with ids.
-        served.remove("uidNumber");
-        served.remove("gidNumber");
+        // have put there. A number that can be no id is never served under such a name.
+        for number in ["uidNumber", "gidNumber"] {
+            if Number::of(entry, number).id().is_none() {
+                served.remove(number);
+            }
+        }
         if let Some(classes) = served.find("objectClass") {
             classes.values.retain(|class| {
                 !class.eq_ignore_ascii_case(b"posixAccount")
