@@ -67,8 +67,8 @@ pub fn write_nested(out: &mut Vec<u8>, tag: Tag, contents: impl FnOnce(&mut Vec<
             let octets = length.to_be_bytes();
             let count = 8 - length.leading_zeros() as usize / 8;
             if let Some(octet) = out.get_mut(start - 1) {
-                // At most 0x88: `count` is the octet count of a usize.
-                *octet = 0x80 | (count & 0x0f) as u8;
+                // At most eight: the octets of a usize.
+                *octet = 0x80 | u8::try_from(count).unwrap_or(8);
             }
             out.splice(start..start, octets.into_iter().skip(8 - count));
         }

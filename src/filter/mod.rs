@@ -12,11 +12,11 @@ use crate::proto::request::{self, AttributeValueAssertion, Substring};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Filter {
     /// All of them; none is true (RFC 4526).
-    And(Vec<Filter>),
+    And(Vec<Self>),
     /// Any of them; none is false (RFC 4526).
-    Or(Vec<Filter>),
+    Or(Vec<Self>),
     /// Not this one.
-    Not(Box<Filter>),
+    Not(Box<Self>),
     /// A value equal to the assertion value.
     Equality {
         /// The attribute description as written.

@@ -221,8 +221,9 @@ impl Served {
         // What makes an entry a POSIX one is decided here, not by what an administrator of AD may
         // have put there. A number that can be no id is never served under such a name.
         for number in ["uidNumber", "gidNumber"] {
-            if Number::of(entry, number).id().is_none() {
-                served.remove(number);
+            match Number::of(entry, number).id() {
+                Some(id) => served.set(number, id.to_string().as_bytes()),
+                None => served.remove(number),
             }
         }
         if let Some(classes) = served.find("objectClass") {

@@ -148,9 +148,9 @@ pub enum DerefAliases {
 #[derive(Debug, PartialEq)]
 #[allow(missing_docs)]
 pub enum Filter<'a> {
-    And(Vec<Filter<'a>>),
-    Or(Vec<Filter<'a>>),
-    Not(Box<Filter<'a>>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
+    Not(Box<Self>),
     Equality(AttributeValueAssertion<'a>),
     Substrings {
         attribute: &'a [u8],

@@ -46,9 +46,10 @@ pub(super) enum Kept {
 /// The entry to store for an object, from what was known of it and what is told now.
 pub(super) fn keep(old: Option<Entry>, object: &DirSyncObject, place: &Place) -> Kept {
     let unchanged = old.clone();
-    let mut entry = match (merge::merge(old, object, &place.source), unchanged) {
-        (Merged::Put(entry), _) | (Merged::Unchanged, Some(entry)) => entry,
-        _ => return Kept::No,
+    let merged = merge::merge(old, object, &place.source);
+    let ((Merged::Put(mut entry), _) | (Merged::Unchanged, Some(mut entry))) = (merged, unchanged)
+    else {
+        return Kept::No;
     };
     if entry.uuid == place.domain {
         // The superior of a domain in a forest is no entry of ours.

@@ -12,7 +12,7 @@ const WHOLE: &str = "objectClass";
 
 /// What a change means for the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Merged {
+pub(super) enum Merged {
     /// The entry as it is to be stored now.
     Put(Entry),
     /// The entry is gone; links to it go with it.
@@ -34,7 +34,7 @@ pub enum Merged {
 /// In a full round nothing tells what is not there any more: give as `old` only what the same
 /// round has brought, not what was stored before it. Attributes and links are kept in the order
 /// of their names, so that two rounds with the same content give the same entry.
-pub fn merge(old: Option<Entry>, change: &DirSyncObject, source: &str) -> Merged {
+pub(super) fn merge(old: Option<Entry>, change: &DirSyncObject, source: &str) -> Merged {
     if change.is_deleted {
         return match old {
             Some(_) => Merged::Delete(change.guid),

@@ -201,6 +201,13 @@ impl Adduct {
         self.term().start()
     }
 
+    /// How often this message was logged until now.
+    pub fn logged(&self, message: &str) -> usize {
+        let lines = self.log.lines.lock().unwrap();
+        let is_it = |line: &&String| line.contains(&format!("\"message\":\"{message}\""));
+        lines.iter().flatten().filter(is_it).count()
+    }
+
     /// Waits until a log line satisfies `test`; lines already written count.
     pub fn wait_for_log<T>(
         &mut self,

@@ -186,7 +186,8 @@ async fn a_full_round_that_breaks_off_removes_nothing() {
 
 #[tokio::test]
 async fn what_makes_the_position_doubtful_makes_a_full_round() {
-    let doubts: [(&str, fn(&mut crate::sync::fake::Ad)); 3] = [
+    type Make = fn(&mut crate::sync::fake::Ad);
+    let doubts: [(&str, Make); 3] = [
         ("rejected", |ad| ad.rejects = true),
         ("usn", |ad| ad.usn = 50),
         ("invocation", |ad| {
