@@ -10,7 +10,7 @@ use super::{
     derived::LINK_ATTRIBUTES,
     packed::PackedAttributes,
     selected::Selector,
-    snapshot::{Kind, MAX_DEPTH, OriginId, ServedEntry, Snapshot},
+    snapshot::{Kind, OriginId, ServedEntry, Snapshot},
     source::SourceSettings,
 };
 use crate::{
@@ -152,11 +152,15 @@ impl<'s> Builder<'s> {
         else {
             return;
         };
+        let before = self.next.is_wanted(id, entry);
         let mut entry = ServedEntry::clone(entry);
         let parent = entry.parent;
         entry.selected = selected;
+        let after = self.next.is_wanted(id, &entry);
         self.set_entry(id, Some(Arc::new(entry)));
-        self.count_below(parent, if selected { 1 } else { -1 });
+        if before != after {
+            self.count_below(parent, after);
+        }
     }
 
     /// The users whose gid follows from a group that changed.
@@ -297,7 +301,7 @@ impl<'s> Builder<'s> {
         let Some(entry) = self.next.entry(id).cloned() else {
             return;
         };
-        self.count_below(entry.parent, -self.weight(id, &entry));
+        let wanted = self.next.is_wanted(id, &entry);
         match entry.parent {
             Some(parent) => {
                 self.next.children.remove(&parent, id);
@@ -312,11 +316,15 @@ impl<'s> Builder<'s> {
         self.next.index.remove(&schema, id, &entry.attributes);
         self.set_entry(id, None);
         self.next.count -= 1;
+        // After it is gone, so that a ring does not count it twice.
+        if wanted {
+            self.count_below(entry.parent, false);
+        }
         self.structure_changed |= matches!(entry.kind, Kind::Container);
     }
 
     fn put_in(&mut self, id: EntryId, entry: Arc<ServedEntry>) {
-        let weight = self.weight(id, &entry);
+        let wanted = self.next.is_wanted(id, &entry);
         match entry.parent {
             Some(parent) => {
                 self.next.children.insert(parent, id);
@@ -333,7 +341,9 @@ impl<'s> Builder<'s> {
         self.structure_changed |= matches!(entry.kind, Kind::Container);
         self.set_entry(id, Some(entry));
         self.next.count += 1;
-        self.count_below(parent, weight);
+        if wanted {
+            self.count_below(parent, true);
+        }
     }
 
     fn set_entry(&mut self, id: EntryId, entry: Option<Arc<ServedEntry>>) {
@@ -342,26 +352,31 @@ impl<'s> Builder<'s> {
         }
     }
 
-    /// What an entry adds to the counts of those above it.
-    fn weight(&self, id: EntryId, entry: &ServedEntry) -> i64 {
-        let below = self.next.served_below.get(&id).copied().unwrap_or(0);
-        i64::from(below) + i64::from(entry.selected)
-    }
-
-    /// Adds to the counts of an entry and of all above it that are there.
+    /// Counts one wanted entry more or less right below `parent`, and passes it on upwards where
+    /// that makes a difference.
     ///
-    /// A parent that has not come yet gets its count all the same, and passes it on when it comes.
-    fn count_below(&mut self, parent: Option<EntryId>, weight: i64) {
-        if weight == 0 {
-            return;
-        }
+    /// Each count is of an entry's own children only, so that it stays right whatever order moves
+    /// come in, even when they make a ring for a while. A parent that has not come yet gets its
+    /// count all the same, and passes it on when it comes.
+    fn count_below(&mut self, parent: Option<EntryId>, more: bool) {
         let mut next = parent;
-        for _ in 0..MAX_DEPTH {
-            let Some(id) = next else { return };
-            let count = self.next.served_below.get(&id).copied().unwrap_or(0);
-            let count = u32::try_from(i64::from(count) + weight).unwrap_or(0);
-            self.next.served_below.insert(id, count);
-            next = self.next.entry(id).and_then(|entry| entry.parent);
+        while let Some(id) = next {
+            let count = self.next.wanted_below.get(&id).copied().unwrap_or(0);
+            let changed = if more {
+                count.saturating_add(1)
+            } else {
+                count.saturating_sub(1)
+            };
+            if changed == 0 {
+                self.next.wanted_below.remove(&id);
+            } else {
+                self.next.wanted_below.insert(id, changed);
+            }
+            let first_or_last = count.min(changed) == 0 && count != changed;
+            next = match self.next.entry(id) {
+                Some(entry) if first_or_last && !entry.selected => entry.parent,
+                _ => None,
+            };
         }
     }
 }

@@ -18,7 +18,7 @@ use super::{
     source::SourceRecord,
 };
 use crate::{
-    dn::Dn,
+    dn::{Dn, Rdn},
     entry::Origin,
     mapping::sid::Sid,
     schema::{AttributeId, Schema},
@@ -102,8 +102,9 @@ pub struct Snapshot {
     /// (parent, normalized RDN) by hash; collisions are told apart by the entry's own keys.
     pub(super) names: PostingsMap<u64>,
     pub(super) tops: imbl::Vector<EntryId>,
-    /// How many entries served for their own sake lie below an entry.
-    pub(super) served_below: Map<EntryId, u32>,
+    /// How many entries right below an entry are wanted: served for their own sake, or wanted for
+    /// what lies below them.
+    pub(super) wanted_below: Map<EntryId, u32>,
     pub(super) links: Links,
     pub(super) index: Index,
     pub(super) count: usize,
@@ -180,8 +181,12 @@ impl Snapshot {
         let Some(entry) = self.entry(id) else {
             return false;
         };
-        (entry.selected || self.served_below.get(&id).is_some_and(|count| *count > 0))
-            && self.is_rooted(entry)
+        self.is_wanted(id, entry) && self.is_rooted(entry)
+    }
+
+    /// Whether an entry is to be served, for its own sake or for what lies below it.
+    pub(super) fn is_wanted(&self, id: EntryId, entry: &ServedEntry) -> bool {
+        entry.selected || self.wanted_below.contains_key(&id)
     }
 
     fn is_rooted(&self, entry: &ServedEntry) -> bool {
@@ -254,9 +259,9 @@ impl Snapshot {
             return Resolved::Missing { nearest: None };
         };
         for key in keys.iter().take(below).rev() {
-            match self.child(id, key) {
-                Some(child) if accept(child) => id = child,
-                _ => return Resolved::Missing { nearest: Some(id) },
+            match self.child(id, key, &accept) {
+                Some(child) => id = child,
+                None => return Resolved::Missing { nearest: Some(id) },
             }
         }
         Resolved::Found(id)
@@ -270,8 +275,20 @@ impl Snapshot {
         }
     }
 
-    /// The entry of this normalized RDN below another, served or not.
-    pub(super) fn child(&self, parent: EntryId, key: &[u8]) -> Option<EntryId> {
+    /// The served entry right below another that has this RDN in any spelling.
+    pub fn child_named(&self, parent: EntryId, rdn: &Rdn) -> Option<EntryId> {
+        let key = self.schema.normalize_rdn(rdn).ok()?;
+        self.child(parent, &key, |id| self.is_served(id))
+    }
+
+    /// The accepted entry of this normalized RDN below another; one that is not served may have
+    /// the name of one that is.
+    fn child(
+        &self,
+        parent: EntryId,
+        key: &[u8],
+        accept: impl Fn(EntryId) -> bool,
+    ) -> Option<EntryId> {
         self.names
             .get(&self.name_hash(parent, key))?
             .iter()
@@ -279,7 +296,7 @@ impl Snapshot {
                 self.entry(*id).is_some_and(|entry| {
                     entry.parent == Some(parent)
                         && entry.keys.first().is_some_and(|own| **own == *key)
-                })
+                }) && accept(*id)
             })
     }
 

@@ -1,1 +1,11 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod build;
+mod filters;
+mod gids;
+mod links;
+mod model;
+mod names;
+mod select;
+mod selection;
+mod store;

@@ -471,7 +471,7 @@ fn empty_snapshot(
         children: PostingsMap::default(),
         names: PostingsMap::default(),
         tops: imbl::Vector::new(),
-        served_below: imbl::GenericHashMap::default(),
+        wanted_below: imbl::GenericHashMap::default(),
         links: Links::default(),
         index: Index::new(&schema),
         count: 0,
