@@ -6,11 +6,13 @@
 use roaring::RoaringBitmap;
 use uuid::Uuid;
 
-use super::{EntryId, derived::Derivation, postings::Postings, snapshot::Snapshot};
+use super::{
+    EntryId, derived::Derivation, evaluate::integer, postings::Postings, snapshot::Snapshot,
+};
 use crate::{
     access::Secrets,
     proto::request::{AttributeValueAssertion, Filter, Substring},
-    schema::{AttributeDescription, AttributeId, MatchingRule, Position},
+    schema::{AttributeDescription, AttributeId, MatchingRule, Position, RuleKind},
 };
 
 /// A filter that can be evaluated against one snapshot.
@@ -37,7 +39,8 @@ pub struct Item {
     pub(super) options: Vec<String>,
     /// What must hold of one value.
     pub(super) test: Test,
-    /// Entries of which it holds by what is derived: links, names, identities.
+    /// Entries of which it holds by what is derived: links, names, identities. `None` where each
+    /// entry's derived values must be looked at.
     pub(super) derived: Option<RoaringBitmap>,
     /// Whether the RDNs count as values too (extensible match with `:dn`).
     pub(super) in_dn: bool,
@@ -47,10 +50,27 @@ pub struct Item {
 #[derive(Clone, Debug)]
 pub(super) enum Test {
     Present,
-    Equal { rule: MatchingRule, value: Vec<u8> },
-    AtLeast { rule: MatchingRule, value: Vec<u8> },
-    AtMost { rule: MatchingRule, value: Vec<u8> },
-    Contains { rule: MatchingRule, parts: Parts },
+    Equal {
+        rule: MatchingRule,
+        value: Vec<u8>,
+    },
+    AtLeast {
+        rule: MatchingRule,
+        value: Vec<u8>,
+    },
+    AtMost {
+        rule: MatchingRule,
+        value: Vec<u8>,
+    },
+    Contains {
+        rule: MatchingRule,
+        parts: Parts,
+    },
+    /// AD's bit rules: all or any of the bits of the mask.
+    Bits {
+        mask: i64,
+        all: bool,
+    },
 }
 
 /// The normalized parts of a substring assertion.
@@ -117,7 +137,12 @@ impl Binder<'_> {
             return None;
         }
         Some(Item {
-            attributes: schema.subtypes(id).to_vec(),
+            attributes: schema
+                .subtypes(id)
+                .iter()
+                .copied()
+                .filter(|id| !self.secrets.contains(*id))
+                .collect(),
             options: description.options,
             test: test(id)?,
             derived: None,
@@ -134,7 +159,9 @@ impl Binder<'_> {
             let value = rule.normalize_assertion(schema, value).ok()?.into_owned();
             Some(Test::Equal { rule, value })
         })?;
-        item.derived = self.derived(&item.attributes, value);
+        item.derived = self.derived(&item, |derivation| {
+            derivation.entries_with(self.snapshot, value)
+        });
         Some(item)
     }
 
@@ -152,17 +179,24 @@ impl Binder<'_> {
         }
     }
 
-    /// The entries of which an equality holds by what is derived.
-    fn derived(&self, attributes: &[AttributeId], value: &[u8]) -> Option<RoaringBitmap> {
-        let snapshot = self.snapshot;
-        let mut found: Option<RoaringBitmap> = None;
-        for attribute in attributes {
-            let Some(derivation) = Derivation::of(snapshot, *attribute) else {
-                continue;
-            };
-            *found.get_or_insert_default() |= derivation.entries_with(snapshot, value);
+    /// The entries of which an item holds by what is derived, as `find` says of each derivation;
+    /// `None` where it cannot say.
+    fn derived(
+        &self,
+        item: &Item,
+        find: impl Fn(Derivation) -> Option<RoaringBitmap>,
+    ) -> Option<RoaringBitmap> {
+        let mut found = RoaringBitmap::new();
+        // What is derived has no options.
+        if !item.options.is_empty() {
+            return Some(found);
         }
-        found
+        for attribute in &item.attributes {
+            if let Some(derivation) = self.snapshot.derivations().of(*attribute) {
+                found |= find(derivation)?;
+            }
+        }
+        Some(found)
     }
 
     fn ordering(
@@ -215,31 +249,98 @@ impl Binder<'_> {
             Some(name) => Some(schema.matching_rule(name)?),
             None => None,
         };
-        let equality = |rule: MatchingRule| {
-            let value = rule.normalize_assertion(schema, value).ok()?.into_owned();
-            Some(Test::Equal { rule, value })
-        };
         let mut item = match (attribute, named) {
+            (None, None) => return None,
             (Some(attribute), None) => {
                 self.equality(&AttributeValueAssertion { attribute, value })?
             }
-            (Some(attribute), Some(rule)) => self.item(attribute, |_| equality(rule))?,
-            // "All attributes that support that matching rule" (RFC 4511 section 4.5.1.7.7).
-            (None, Some(rule)) => Item {
-                attributes: schema
-                    .attributes()
-                    .filter(|attribute| attribute.equality == Some(rule))
-                    .map(|attribute| attribute.id)
-                    .filter(|id| !self.secrets.contains(*id))
-                    .collect(),
-                options: Vec::new(),
-                test: equality(rule)?,
-                derived: None,
-                in_dn: false,
-            },
-            (None, None) => return None,
+            (Some(attribute), Some(MatchingRule::BitAndMatch)) => {
+                self.bits(attribute, value, true)?
+            }
+            (Some(attribute), Some(MatchingRule::BitOrMatch)) => {
+                self.bits(attribute, value, false)?
+            }
+            (Some(attribute), Some(MatchingRule::InChainMatch)) => {
+                self.in_chain(attribute, value)?
+            }
+            (Some(attribute), Some(rule)) => self.by_rule(attribute, rule, value)?,
+            (None, Some(rule)) => self.of_every_type(rule, value)?,
         };
         item.in_dn = dn_attributes;
+        Some(item)
+    }
+
+    fn by_rule(&self, attribute: &[u8], rule: MatchingRule, value: &[u8]) -> Option<Item> {
+        let schema = self.snapshot.schema();
+        let id = schema.attribute(AttributeDescription::parse(attribute)?.base.as_bytes())?;
+        if schema.attribute_type(id).equality == Some(rule) {
+            return self.equality(&AttributeValueAssertion { attribute, value });
+        }
+        self.item(attribute, |_| self.equal_by(rule, value))
+    }
+
+    /// "All attributes that support that matching rule" (RFC 4511 section 4.5.1.7.7).
+    fn of_every_type(&self, rule: MatchingRule, value: &[u8]) -> Option<Item> {
+        let attributes: Vec<AttributeId> = self
+            .snapshot
+            .schema()
+            .attributes()
+            .filter(|attribute| attribute.equality == Some(rule))
+            .map(|attribute| attribute.id)
+            .filter(|id| !self.secrets.contains(*id))
+            .collect();
+        if attributes.is_empty() {
+            return None;
+        }
+        Some(Item {
+            attributes,
+            options: Vec::new(),
+            test: self.equal_by(rule, value)?,
+            derived: None,
+            in_dn: false,
+        })
+    }
+
+    fn equal_by(&self, rule: MatchingRule, value: &[u8]) -> Option<Test> {
+        // Parts and orders have filters of their own.
+        if rule.kind() != RuleKind::Equality {
+            return None;
+        }
+        let schema = self.snapshot.schema();
+        let value = rule.normalize_assertion(schema, value).ok()?.into_owned();
+        Some(Test::Equal { rule, value })
+    }
+
+    fn bits(&self, attribute: &[u8], value: &[u8], all: bool) -> Option<Item> {
+        let mask = integer(value)?;
+        let schema = self.snapshot.schema();
+        self.item(attribute, |id| {
+            let rule = schema.attribute_type(id).equality?;
+            (rule == MatchingRule::IntegerMatch).then_some(Test::Bits { mask, all })
+        })
+    }
+
+    /// AD's in-chain rule: memberOf of nested groups, members of nested groups, chains of managers.
+    fn in_chain(&self, attribute: &[u8], dn: &[u8]) -> Option<Item> {
+        let assertion = AttributeValueAssertion {
+            attribute,
+            value: dn,
+        };
+        // Values that are text because they name no entry are a chain of one.
+        let mut item = self.equality(&assertion)?;
+        let derivations = self.snapshot.derivations();
+        let linked = item.attributes.iter().any(|id| {
+            matches!(
+                derivations.of(*id),
+                Some(Derivation::Link(_) | Derivation::MemberOf)
+            )
+        });
+        if !linked {
+            return None;
+        }
+        item.derived = self.derived(&item, |derivation| {
+            derivation.entries_in_chain(self.snapshot, dn)
+        });
         Some(item)
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     EntryId,
-    derived::LINK_ATTRIBUTES,
+    derived::{Derivation, LINK_ATTRIBUTES},
     packed::PackedAttributes,
     selected::Selector,
     snapshot::{Kind, OriginId, ServedEntry, Snapshot},
@@ -104,7 +104,8 @@ impl<'s> Builder<'s> {
     /// Puts an entry without its links.
     pub(super) fn put_body(&mut self, entry: &Entry, changed: ChangeSeq) {
         let id = self.intern(entry.uuid);
-        let (origin, kind, attributes) = self.served_form(entry);
+        let (origin, kind, mut attributes) = self.served_form(entry);
+        attributes.retain(|attribute| !self.is_never_stored(attribute));
         let parent = entry.parent.map(|parent| self.intern(parent));
         let served = ServedEntry {
             uuid: entry.uuid,
@@ -183,6 +184,15 @@ impl<'s> Builder<'s> {
             .number(self.next.known.gid_number)
     }
 
+    fn is_never_stored(&self, attribute: &Attribute) -> bool {
+        let name = attribute.description.split(';').next().unwrap_or_default();
+        self.next
+            .schema
+            .attribute(name.as_bytes())
+            .and_then(|id| self.next.derivations.of(id))
+            .is_some_and(Derivation::is_never_stored)
+    }
+
     fn is_unselective(&self, origin: OriginId) -> bool {
         let source = usize::from(origin.0)
             .checked_sub(1)
@@ -230,8 +240,11 @@ impl<'s> Builder<'s> {
             },
         );
         let posix = attributes.iter().any(|attribute| {
-            attribute.description == "objectClass"
-                && attribute.values.iter().any(|class| class == b"posixGroup")
+            attribute.description.eq_ignore_ascii_case("objectClass")
+                && attribute
+                    .values
+                    .iter()
+                    .any(|class| class.eq_ignore_ascii_case(b"posixGroup"))
         });
         let kind = match kind {
             Kind::Group { .. } => Kind::Group { posix },
@@ -265,12 +278,11 @@ impl<'s> Builder<'s> {
                 }
             }
         }
-        if entry.attribute("entryUUID").is_none() {
-            attributes.push(Attribute {
-                description: "entryUUID".to_owned(),
-                values: vec![entry.uuid.to_string().into_bytes()],
-            });
-        }
+        attributes.retain(|attribute| !attribute.description.eq_ignore_ascii_case("entryUUID"));
+        attributes.push(Attribute {
+            description: "entryUUID".to_owned(),
+            values: vec![entry.uuid.to_string().into_bytes()],
+        });
         attributes
     }
 
@@ -313,7 +325,7 @@ impl<'s> Builder<'s> {
             None => self.next.tops.retain(|top| *top != id),
         }
         let schema = Arc::clone(&self.next.schema);
-        self.next.index.remove(&schema, id, &entry.attributes);
+        self.next.index.remove(&schema, id, &entry);
         self.set_entry(id, None);
         self.next.count -= 1;
         // After it is gone, so that a ring does not count it twice.
@@ -336,7 +348,7 @@ impl<'s> Builder<'s> {
             None => self.next.tops.push_back(id),
         }
         let schema = Arc::clone(&self.next.schema);
-        self.next.index.insert(&schema, id, &entry.attributes);
+        self.next.index.insert(&schema, id, &entry);
         let parent = entry.parent;
         self.structure_changed |= matches!(entry.kind, Kind::Container);
         self.set_entry(id, Some(entry));

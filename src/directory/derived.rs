@@ -6,12 +6,12 @@ use uuid::Uuid;
 use super::{
     EntryId,
     bound::{bitmap, single},
+    known::Known,
     snapshot::{OriginId, Snapshot},
 };
 use crate::{
     ber,
-    dn::Dn,
-    schema::{AttributeId, ObjectClassKind},
+    schema::{AttributeId, ObjectClassKind, Schema},
 };
 
 /// DN-valued attributes whose values are kept as identities, so that they follow renames.
@@ -57,47 +57,91 @@ pub enum Derivation {
     StructuralObjectClass,
 }
 
-impl Derivation {
-    /// Every derivation of one snapshot's schema, with its attribute.
-    pub fn all(snapshot: &Snapshot) -> impl Iterator<Item = (AttributeId, Self)> + '_ {
-        let known = snapshot.known();
-        let schema = snapshot.schema();
-        LINK_ATTRIBUTES
+/// Every derivation of one schema: looked up once, kept by the snapshots.
+#[derive(Clone, Debug)]
+pub struct Derivations {
+    /// By attribute number.
+    by_attribute: Box<[Option<Derivation>]>,
+    all: Box<[(AttributeId, Derivation)]>,
+}
+
+impl Derivations {
+    /// Looks them up in a schema.
+    pub(super) fn new(schema: &Schema, known: &Known) -> Self {
+        let links = LINK_ATTRIBUTES
             .iter()
             .filter_map(|name| schema.attribute(name.as_bytes()))
-            .map(|id| (id, Self::Link(id)))
+            .map(|id| (id, Derivation::Link(id)));
+        let all: Box<[_]> = links
             .chain([
-                (known.member_of, Self::MemberOf),
-                (known.member_uid, Self::MemberUid),
-                (known.entry_dn, Self::EntryDn),
-                (known.distinguished_name, Self::DistinguishedName),
-                (known.object_guid, Self::ObjectGuid),
-                (known.entry_uuid, Self::EntryUuid),
-                (known.has_subordinates, Self::HasSubordinates),
-                (known.num_subordinates, Self::NumSubordinates),
-                (known.subschema_subentry, Self::SubschemaSubentry),
-                (known.structural_object_class, Self::StructuralObjectClass),
+                (known.member_of, Derivation::MemberOf),
+                (known.member_uid, Derivation::MemberUid),
+                (known.entry_dn, Derivation::EntryDn),
+                (known.distinguished_name, Derivation::DistinguishedName),
+                (known.object_guid, Derivation::ObjectGuid),
+                (known.entry_uuid, Derivation::EntryUuid),
+                (known.has_subordinates, Derivation::HasSubordinates),
+                (known.num_subordinates, Derivation::NumSubordinates),
+                (known.subschema_subentry, Derivation::SubschemaSubentry),
+                (
+                    known.structural_object_class,
+                    Derivation::StructuralObjectClass,
+                ),
             ])
+            .collect();
+        let mut by_attribute = vec![None; schema.len()];
+        for (id, derivation) in &all {
+            if let Some(slot) = by_attribute.get_mut(usize::from(id.0)) {
+                *slot = Some(*derivation);
+            }
+        }
+        Self {
+            by_attribute: by_attribute.into(),
+            all,
+        }
     }
 
     /// The derivation of an attribute, if it has one.
-    pub fn of(snapshot: &Snapshot, attribute: AttributeId) -> Option<Self> {
-        Self::all(snapshot)
-            .find(|(id, _)| *id == attribute)
-            .map(|(_, derivation)| derivation)
+    pub fn of(&self, attribute: AttributeId) -> Option<Derivation> {
+        self.by_attribute
+            .get(usize::from(attribute.0))
+            .copied()
+            .flatten()
     }
 
-    /// The entries that have this value, for equality.
-    pub(super) fn entries_with(self, snapshot: &Snapshot, value: &[u8]) -> RoaringBitmap {
+    /// Every derivation, with its attribute.
+    pub fn iter(&self) -> impl Iterator<Item = (AttributeId, Derivation)> + '_ {
+        self.all.iter().copied()
+    }
+}
+
+impl Derivation {
+    /// Whether no entry stores the attribute, whatever an import or AD says.
+    pub(super) fn is_never_stored(self) -> bool {
+        matches!(
+            self,
+            Self::MemberOf
+                | Self::EntryDn
+                | Self::DistinguishedName
+                | Self::HasSubordinates
+                | Self::NumSubordinates
+                | Self::SubschemaSubentry
+                | Self::StructuralObjectClass
+        )
+    }
+
+    /// The entries that have this value, for equality; `None` where each entry must be asked.
+    pub(super) fn entries_with(self, snapshot: &Snapshot, value: &[u8]) -> Option<RoaringBitmap> {
         let target = || snapshot.resolve_str(std::str::from_utf8(value).ok()?);
         let of_target =
             |find: &dyn Fn(EntryId) -> RoaringBitmap| target().map(find).unwrap_or_default();
-        match self {
+        Some(match self {
             Self::Link(attribute) => of_target(&|id| snapshot.sources_of(id, attribute)),
             Self::MemberOf => of_target(&|id| snapshot.members(id)),
             Self::MemberUid => self.groups_by_member_uid(snapshot, value),
             Self::EntryDn => single(target()),
             Self::DistinguishedName => single(target().filter(|id| is_from_ad(snapshot, *id))),
+            // The identity of an entry from AD; a local one may store anything under this name.
             Self::ObjectGuid => single(
                 Uuid::from_slice_le(value)
                     .ok()
@@ -110,33 +154,27 @@ impl Derivation {
                     .and_then(|text| Uuid::parse_str(text).ok())
                     .and_then(|uuid| snapshot.id_of(uuid)),
             ),
-            // Nobody looks for these by value; evaluation of each candidate answers.
-            Self::HasSubordinates | Self::NumSubordinates | Self::StructuralObjectClass => (0
-                ..snapshot.id_bound())
-                .filter(|id| {
-                    let mut values = Vec::new();
-                    self.write_values(snapshot, EntryId(*id), &mut values);
-                    ber::Reader::new(&values)
-                        .octets()
-                        .is_ok_and(|own| own.eq_ignore_ascii_case(value))
-                })
-                .collect(),
-            Self::SubschemaSubentry => {
-                let named = std::str::from_utf8(value)
-                    .ok()
-                    .and_then(|text| Dn::parse(text).ok());
-                let schema = snapshot.schema();
-                let same = named.is_some_and(|dn| {
-                    Dn::parse(SUBSCHEMA_DN).is_ok_and(|own| {
-                        schema.normalize_dn(&dn).ok() == schema.normalize_dn(&own).ok()
-                    })
-                });
-                if same {
-                    (0..snapshot.id_bound()).collect()
-                } else {
-                    RoaringBitmap::new()
-                }
+            Self::HasSubordinates
+            | Self::NumSubordinates
+            | Self::StructuralObjectClass
+            | Self::SubschemaSubentry => return None,
+        })
+    }
+
+    /// The entries from which a chain of this attribute leads to the entry of a DN (AD's in-chain
+    /// rule); `None` for attributes that are no links.
+    pub(super) fn entries_in_chain(self, snapshot: &Snapshot, dn: &[u8]) -> Option<RoaringBitmap> {
+        let target = std::str::from_utf8(dn)
+            .ok()
+            .and_then(|dn| snapshot.resolve_str(dn));
+        match self {
+            Self::Link(attribute) => Some(target.map_or_else(RoaringBitmap::new, |id| {
+                snapshot.closure(id, |id| snapshot.sources_of(id, attribute))
+            })),
+            Self::MemberOf => {
+                Some(target.map_or_else(RoaringBitmap::new, |id| snapshot.nested_members(id)))
             }
+            _ => None,
         }
     }
 
@@ -172,7 +210,11 @@ impl Derivation {
             Self::MemberUid => !snapshot.member_uid_users(id).is_empty(),
             Self::DistinguishedName => is_from_ad(snapshot, id),
             Self::ObjectGuid | Self::EntryUuid => false,
-            _ => true,
+            Self::StructuralObjectClass => structural_class(snapshot, id).is_some(),
+            Self::EntryDn
+            | Self::HasSubordinates
+            | Self::NumSubordinates
+            | Self::SubschemaSubentry => true,
         }
     }
 

@@ -3,9 +3,8 @@
 use super::{
     EntryId,
     bound::{BoundFilter, Item, Test},
-    derived::Derivation,
     packed::PackedAttributes,
-    snapshot::Snapshot,
+    snapshot::{MAX_DEPTH, Snapshot},
 };
 use crate::{
     dn::Rdn,
@@ -83,13 +82,13 @@ impl Item {
         stored || self.holds_of_derived(subject, attribute)
     }
 
-    /// Equality is in [`Item::derived`] already; the rest is asked of each entry.
+    /// What holds by [`Item::derived`] is not asked again.
     fn holds_of_derived(&self, subject: Subject<'_>, attribute: AttributeId) -> bool {
         let Some(id) = subject.id else { return false };
-        if !self.options.is_empty() || matches!(self.test, Test::Equal { .. }) {
+        if !self.options.is_empty() || self.derived.is_some() {
             return false;
         }
-        let Some(derivation) = Derivation::of(subject.snapshot, attribute) else {
+        let Some(derivation) = subject.snapshot.derivations().of(attribute) else {
             return false;
         };
         if matches!(self.test, Test::Present) {
@@ -105,7 +104,11 @@ impl Item {
     fn holds_in_dn(&self, subject: Subject<'_>) -> bool {
         let schema = subject.snapshot.schema();
         let mut next = subject.id;
-        while let Some(entry) = next.and_then(|id| subject.snapshot.entry(id)) {
+        // The selection asks of entries whose parents may make a ring.
+        for _ in 0..MAX_DEPTH {
+            let Some(entry) = next.and_then(|id| subject.snapshot.entry(id)) else {
+                return false;
+            };
             let rdns = crate::dn::Dn::parse(&entry.rdn)
                 .map(|dn| dn.rdns)
                 .unwrap_or_default();
@@ -135,6 +138,10 @@ impl Test {
             } => rule
                 .normalize(schema, value)
                 .is_ok_and(|value| *value == **wanted),
+            Self::Bits { mask, all } => integer(value).is_some_and(|value| {
+                let common = value & mask;
+                if *all { common == *mask } else { common != 0 }
+            }),
             Self::AtLeast { rule, value: bound } => rule
                 .normalize(schema, value)
                 .is_ok_and(|value| *value >= **bound),
@@ -151,4 +158,9 @@ impl Test {
             }),
         }
     }
+}
+
+/// A value as AD computes with it: 32 bit numbers keep their sign.
+pub(super) fn integer(value: &[u8]) -> Option<i64> {
+    std::str::from_utf8(value).ok()?.trim().parse().ok()
 }

@@ -11,12 +11,13 @@ use roaring::RoaringBitmap;
 use super::{
     EntryId,
     bound::{Parts, bitmap},
-    packed::PackedAttributes,
     postings::{Postings, PostingsMap},
+    snapshot::{OriginId, ServedEntry},
 };
 use crate::schema::{AttributeId, Schema};
 
-/// What clients look entries up by; objectGUID and entryUUID have a map of their own.
+/// What clients look entries up by; entryUUID has a map of its own, as have the objectGUIDs of
+/// entries from AD.
 const EQUALITY: &[&str] = &[
     "objectClass",
     "uid",
@@ -87,16 +88,20 @@ pub struct Index {
 struct Kinds {
     equality: bool,
     substring: bool,
+    /// Indexed for local entries; those from AD are found by their identity.
+    identity: bool,
 }
 
 impl Index {
     /// Empty indexes over the attribute types of a schema.
     pub(super) fn new(schema: &Schema) -> Self {
         let mut kinds = vec![Kinds::default(); schema.attributes().count()];
+        // With subtypes, since an assertion about a type asks about them too.
         let mut mark = |names: &[&str], set: fn(&mut Kinds)| {
             for id in names
                 .iter()
                 .filter_map(|name| schema.attribute(name.as_bytes()))
+                .flat_map(|id| schema.subtypes(id))
             {
                 if let Some(kinds) = kinds.get_mut(usize::from(id.0)) {
                     set(kinds);
@@ -105,6 +110,7 @@ impl Index {
         };
         mark(EQUALITY, |kinds| kinds.equality = true);
         mark(SUBSTRING, |kinds| kinds.substring = true);
+        mark(&["objectGUID"], |kinds| kinds.identity = true);
         Self {
             equality: PostingsMap::default(),
             presence: PostingsMap::default(),
@@ -162,8 +168,8 @@ impl Index {
     }
 
     /// Adds an entry's attributes.
-    pub(super) fn insert(&mut self, schema: &Schema, id: EntryId, attributes: &PackedAttributes) {
-        self.each_key(schema, attributes, |index, key| match key {
+    pub(super) fn insert(&mut self, schema: &Schema, id: EntryId, entry: &ServedEntry) {
+        self.each_key(schema, entry, |index, key| match key {
             Key::Presence(attribute) => index.presence.insert(attribute, id),
             Key::Equality(key) => index.equality.insert(key, id),
             Key::Trigram(key) => index.substrings.insert(key, id),
@@ -171,8 +177,8 @@ impl Index {
     }
 
     /// Removes an entry's attributes, as they were inserted.
-    pub(super) fn remove(&mut self, schema: &Schema, id: EntryId, attributes: &PackedAttributes) {
-        self.each_key(schema, attributes, |index, key| match key {
+    pub(super) fn remove(&mut self, schema: &Schema, id: EntryId, entry: &ServedEntry) {
+        self.each_key(schema, entry, |index, key| match key {
             Key::Presence(attribute) => index.presence.remove(&attribute, id),
             Key::Equality(key) => index.equality.remove(&key, id),
             Key::Trigram(key) => index.substrings.remove(&key, id),
@@ -182,12 +188,13 @@ impl Index {
     fn each_key(
         &mut self,
         schema: &Schema,
-        attributes: &PackedAttributes,
+        entry: &ServedEntry,
         mut act: impl FnMut(&mut Self, Key),
     ) {
-        for attribute in attributes.iter() {
+        for attribute in entry.attributes.iter() {
             let kinds = self.kinds(attribute.attribute);
-            if !kinds.equality && !kinds.substring {
+            let by_identity = kinds.identity && entry.origin == OriginId::LOCAL;
+            if !kinds.equality && !kinds.substring && !by_identity {
                 continue;
             }
             act(self, Key::Presence(attribute.attribute));
@@ -198,7 +205,7 @@ impl Index {
                 let Ok(normalized) = rule.normalize(schema, value) else {
                     continue;
                 };
-                if kinds.equality {
+                if kinds.equality || by_identity {
                     let key = self.key(attribute.attribute, &normalized);
                     act(self, Key::Equality(key));
                 }

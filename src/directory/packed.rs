@@ -28,7 +28,8 @@ struct Slot {
 pub struct PackedAttribute<'a> {
     /// Its type.
     pub attribute: AttributeId,
-    has_options: bool,
+    /// Whether its description carries options.
+    pub has_options: bool,
     /// The whole PartialAttribute.
     pub encoded: &'a [u8],
 }

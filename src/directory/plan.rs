@@ -128,17 +128,14 @@ fn is_equality_indexed(snapshot: &Snapshot, item: &Item) -> bool {
 /// Whether an absent key in the equality index means that no entry has the value stored.
 fn is_indexed(snapshot: &Snapshot, attribute: AttributeId) -> bool {
     snapshot.index.has_equality(attribute)
-        || matches!(
-            Derivation::of(snapshot, attribute),
-            // Never stored, or stored as the identity the derivation looks up.
-            Some(
-                Derivation::MemberOf
-                    | Derivation::EntryDn
-                    | Derivation::DistinguishedName
-                    | Derivation::ObjectGuid
-                    | Derivation::EntryUuid
-            )
-        )
+        || snapshot
+            .derivations()
+            .of(attribute)
+            .is_some_and(|derivation| {
+                // The identity is looked up by the derivation, or indexed for local entries.
+                derivation.is_never_stored()
+                    || matches!(derivation, Derivation::EntryUuid | Derivation::ObjectGuid)
+            })
 }
 
 fn of_item(snapshot: &Snapshot, item: &Item) -> Option<RoaringBitmap> {
@@ -146,6 +143,10 @@ fn of_item(snapshot: &Snapshot, item: &Item) -> Option<RoaringBitmap> {
         return None;
     }
     let index = &snapshot.index;
+    let is_derived = |id: &AttributeId| snapshot.derivations().of(*id).is_some();
+    if item.derived.is_none() && item.options.is_empty() && item.attributes.iter().any(is_derived) {
+        return None;
+    }
     let mut found = item.derived.clone().unwrap_or_default();
     for attribute in &item.attributes {
         match &item.test {
@@ -166,7 +167,11 @@ fn of_item(snapshot: &Snapshot, item: &Item) -> Option<RoaringBitmap> {
 }
 
 fn presence(snapshot: &Snapshot, attribute: AttributeId) -> Option<RoaringBitmap> {
-    let known =
-        snapshot.index.has_equality(attribute) && Derivation::of(snapshot, attribute).is_none();
-    known.then(|| bitmap(snapshot.index.presence(attribute)))
+    // An attribute that is derived may be had without being stored, which `of_item` knows.
+    let never_stored = snapshot
+        .derivations()
+        .of(attribute)
+        .is_some_and(Derivation::is_never_stored);
+    (never_stored || snapshot.index.has_equality(attribute))
+        .then(|| bitmap(snapshot.index.presence(attribute)))
 }

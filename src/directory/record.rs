@@ -303,6 +303,9 @@ impl EntryLoader {
         take: Take<'_>,
     ) {
         self.leave_body(take);
+        if self.rejected.contains(&uuid) {
+            return;
+        }
         if self.entries.binary_search(&uuid).is_err() {
             self.reject(uuid, RecordError::NoBody, take);
             return;

@@ -66,7 +66,9 @@ impl AttributeSelection {
         }
         selection.wanted.sort();
         selection.wanted.dedup();
-        selection.derived = Derivation::all(snapshot)
+        selection.derived = snapshot
+            .derivations()
+            .iter()
             .filter(|(id, derivation)| selection.selects_derived(snapshot, *id, *derivation))
             .collect();
         selection
@@ -80,12 +82,16 @@ impl AttributeSelection {
         attributes: &PackedAttributes,
         out: &mut Vec<u8>,
     ) {
+        let derivations = snapshot.derivations();
         for attribute in attributes.iter() {
-            let is_derived = self
-                .derived
-                .iter()
-                .any(|(derived, _)| *derived == attribute.attribute);
-            if !is_derived && self.selects(snapshot, &attribute) {
+            // Written with what is derived, under one description.
+            let merged = derivations.of(attribute.attribute).is_some()
+                && !attribute.has_options
+                && self
+                    .derived
+                    .iter()
+                    .any(|(derived, _)| *derived == attribute.attribute);
+            if !merged && self.selects(snapshot, &attribute) {
                 self.write_stored(&attribute, out);
             }
         }
@@ -176,7 +182,10 @@ impl AttributeSelection {
                 let before = out.len();
                 derivation.write_values(snapshot, id, out);
                 // A local entry may name what is no entry: such values are stored as text.
-                for value in stored.values(attribute) {
+                let stored = stored
+                    .of_type(attribute)
+                    .filter(|stored| !stored.has_options);
+                for value in stored.flat_map(|stored| stored.values()) {
                     crate::ber::write_octets(out, crate::ber::OCTET_STRING, value);
                 }
                 any = out.len() > before;

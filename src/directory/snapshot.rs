@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{
     EntryId,
+    derived::Derivations,
     index::Index,
     known::Known,
     links::Links,
@@ -93,6 +94,7 @@ pub struct Snapshot {
     pub(super) seq: ChangeSeq,
     pub(super) schema: Arc<Schema>,
     pub(super) known: Known,
+    pub(super) derivations: Arc<Derivations>,
     pub(super) origins: Arc<[OriginView]>,
     pub(super) sources: imbl::OrdMap<String, Arc<SourceRecord>>,
     pub(super) entries:
@@ -125,6 +127,11 @@ impl Snapshot {
     /// The attribute types with a meaning to this code.
     pub fn known(&self) -> &Known {
         &self.known
+    }
+
+    /// The attributes that are derived.
+    pub fn derivations(&self) -> &Derivations {
+        &self.derivations
     }
 
     /// The indexes.
@@ -451,7 +458,12 @@ impl Snapshot {
         self.closure(member, |id| self.groups_of(id))
     }
 
-    fn closure(&self, from: EntryId, step: impl Fn(EntryId) -> RoaringBitmap) -> RoaringBitmap {
+    /// Everything that steps lead to; loops end.
+    pub(super) fn closure(
+        &self,
+        from: EntryId,
+        step: impl Fn(EntryId) -> RoaringBitmap,
+    ) -> RoaringBitmap {
         let mut found = RoaringBitmap::new();
         let mut open = vec![from];
         while let Some(id) = open.pop() {
@@ -492,19 +504,26 @@ impl Snapshot {
 
     /// The groups whose memberUid lists this user.
     pub fn member_uid_groups(&self, user: EntryId) -> RoaringBitmap {
-        let Some(entry) = self.entry(user).filter(|entry| entry.kind == Kind::User) else {
+        if self
+            .entry(user)
+            .is_none_or(|entry| entry.kind != Kind::User)
+        {
             return RoaringBitmap::new();
-        };
-        let groups = if self.nests_member_uid(entry) {
+        }
+        // The group's source decides, which need not be the user's.
+        let direct = self.groups_of(user);
+        let nested = if self.origins.iter().any(|origin| origin.nested_member_uid) {
             self.nested_groups_of(user)
         } else {
-            self.groups_of(user)
+            RoaringBitmap::new()
         };
-        groups
+        (&direct | &nested)
             .iter()
             .filter(|id| {
-                self.entry(EntryId(*id))
-                    .is_some_and(|group| self.derives_member_uid(group))
+                self.entry(EntryId(*id)).is_some_and(|group| {
+                    self.derives_member_uid(group)
+                        && (direct.contains(*id) || self.nests_member_uid(group))
+                })
             })
             .collect()
     }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     build::Builder,
-    derived::LINK_ATTRIBUTES,
+    derived::{Derivations, LINK_ATTRIBUTES},
     index::Index,
     known::Known,
     links::Links,
@@ -463,6 +463,7 @@ fn empty_snapshot(
     }));
     Ok(Snapshot {
         seq: ChangeSeq(0),
+        derivations: Arc::new(Derivations::new(&schema, &known)),
         known,
         origins: origins.collect(),
         sources: imbl::OrdMap::new(),

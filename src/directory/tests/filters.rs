@@ -1,1 +1,674 @@
+//! Filters: through the indexes, by scan, and by an evaluator that knows nothing of either.
 
+use std::{collections::BTreeMap, sync::Arc};
+
+use proptest::{prelude::*, sample::select};
+
+use super::build::*;
+use crate::{
+    access::Secrets,
+    directory::{BoundFilter, EntryId, Snapshot},
+    entry::Entry,
+    filter::Filter,
+    proto::request::SearchScope,
+    schema::{AttributeDescription, AttributeId, MatchingRule, Position, RuleKind, Schema},
+};
+
+/// One entry as the reference sees it: description options and value by attribute type.
+struct Plain {
+    values: Vec<(AttributeId, Vec<String>, Vec<u8>)>,
+    rdns: Vec<(AttributeId, Vec<u8>)>,
+}
+
+/// Everything in `* +` of every served entry, by DN.
+fn plain(snapshot: &Arc<Snapshot>) -> BTreeMap<String, Plain> {
+    let schema = snapshot.schema();
+    let everything = bind(snapshot, "(&)");
+    search(
+        snapshot,
+        None,
+        SearchScope::WholeSubtree,
+        everything,
+        &["*", "+"],
+    )
+    .into_iter()
+    .map(|(dn, attributes)| {
+        let mut values = Vec::new();
+        for (description, octets) in attributes {
+            let description = AttributeDescription::parse(description.as_bytes()).unwrap();
+            let id = schema.attribute(description.base.as_bytes()).unwrap();
+            for value in octets {
+                values.push((id, description.options.clone(), value));
+            }
+        }
+        let rdns = crate::dn::Dn::parse(&dn)
+            .unwrap()
+            .rdns
+            .into_iter()
+            .flat_map(|rdn| rdn.avas)
+            .filter_map(|ava| Some((schema.attribute(ava.attribute.as_bytes())?, ava.value)))
+            .collect();
+        (dn, Plain { values, rdns })
+    })
+    .collect()
+}
+
+impl Plain {
+    /// RFC 4511 section 4.5.1.7, value by value.
+    fn evaluate(&self, schema: &Schema, filter: &Filter) -> Option<bool> {
+        match filter {
+            Filter::And(parts) => {
+                let truths: Vec<_> = parts.iter().map(|p| self.evaluate(schema, p)).collect();
+                if truths.contains(&Some(false)) {
+                    Some(false)
+                } else if truths.contains(&None) {
+                    None
+                } else {
+                    Some(true)
+                }
+            }
+            Filter::Or(parts) => {
+                let truths: Vec<_> = parts.iter().map(|p| self.evaluate(schema, p)).collect();
+                if truths.contains(&Some(true)) {
+                    Some(true)
+                } else if truths.contains(&None) {
+                    None
+                } else {
+                    Some(false)
+                }
+            }
+            Filter::Not(part) => self.evaluate(schema, part).map(|truth| !truth),
+            Filter::Present(attribute) => Some(self.of(schema, attribute)?.next().is_some()),
+            Filter::Equality { attribute, value } | Filter::Approx { attribute, value } => {
+                let rule = definition(schema, attribute)?.equality?;
+                self.equal(schema, attribute, rule, value)
+            }
+            Filter::GreaterOrEqual { attribute, value } => {
+                let rule = definition(schema, attribute)?.ordering?;
+                let bound = rule.normalize_assertion(schema, value).ok()?.into_owned();
+                Some(self.of(schema, attribute)?.any(|own| {
+                    rule.normalize(schema, own)
+                        .is_ok_and(|own| own.as_ref() >= bound.as_slice())
+                }))
+            }
+            Filter::LessOrEqual { attribute, value } => {
+                let rule = definition(schema, attribute)?.ordering?;
+                let bound = rule.normalize_assertion(schema, value).ok()?.into_owned();
+                Some(self.of(schema, attribute)?.any(|own| {
+                    rule.normalize(schema, own)
+                        .is_ok_and(|own| own.as_ref() <= bound.as_slice())
+                }))
+            }
+            Filter::Substrings {
+                attribute,
+                initial,
+                any,
+                final_,
+            } => {
+                let rule = definition(schema, attribute)?.substring?;
+                let part = |part: &Vec<u8>, position| {
+                    rule.normalize_substring(part, position)
+                        .ok()
+                        .map(|part| part.into_owned())
+                };
+                let initial = match initial {
+                    Some(octets) => Some(part(octets, Position::Initial)?),
+                    None => None,
+                };
+                let last = match final_ {
+                    Some(octets) => Some(part(octets, Position::Final)?),
+                    None => None,
+                };
+                let mut between = Vec::new();
+                for octets in any {
+                    between.push(part(octets, Position::Any)?);
+                }
+                Some(self.of(schema, attribute)?.any(|own| {
+                    rule.normalize(schema, own).is_ok_and(|own| {
+                        crate::schema::substrings_match(
+                            &own,
+                            initial.as_deref(),
+                            &between,
+                            last.as_deref(),
+                        )
+                    })
+                }))
+            }
+            Filter::Extensible {
+                rule,
+                attribute,
+                value,
+                dn_attributes,
+            } => self.extensible(
+                schema,
+                rule.as_deref(),
+                attribute.as_deref(),
+                value,
+                *dn_attributes,
+            ),
+        }
+    }
+
+    fn extensible(
+        &self,
+        schema: &Schema,
+        rule: Option<&str>,
+        attribute: Option<&str>,
+        value: &[u8],
+        dn: bool,
+    ) -> Option<bool> {
+        let rule = match rule {
+            Some(rule) => schema.matching_rule(rule.as_bytes())?,
+            None => definition(schema, attribute?)?.equality?,
+        };
+        let asked: Vec<AttributeId> = match attribute {
+            Some(attribute) => {
+                definition(schema, attribute)?;
+                let base = attribute.split(';').next().unwrap();
+                schema
+                    .subtypes(schema.attribute(base.as_bytes()).unwrap())
+                    .to_vec()
+            }
+            None => schema
+                .attributes()
+                .filter(|definition| definition.equality == Some(rule))
+                .map(|definition| definition.id)
+                .collect(),
+        };
+        if matches!(rule, MatchingRule::BitAndMatch | MatchingRule::BitOrMatch) {
+            let mask: i64 = str::from_utf8(value).ok()?.parse().ok()?;
+            let attribute = attribute?;
+            if definition(schema, attribute)?.equality != Some(MatchingRule::IntegerMatch) {
+                return None;
+            }
+            return Some(self.of(schema, attribute)?.any(|own| {
+                let own: i64 = str::from_utf8(own).unwrap().parse().unwrap();
+                match rule {
+                    MatchingRule::BitAndMatch => own & mask == mask,
+                    _ => own & mask != 0,
+                }
+            }));
+        }
+        if rule.kind() != RuleKind::Equality {
+            return None;
+        }
+        let own = match attribute {
+            Some(attribute) => self.equal(schema, attribute, rule, value)?,
+            None => {
+                let wanted = rule.normalize_assertion(schema, value).ok()?.into_owned();
+                self.values.iter().any(|(id, _, own)| {
+                    asked.contains(id)
+                        && rule.normalize(schema, own).is_ok_and(|own| *own == *wanted)
+                })
+            }
+        };
+        let wanted = rule.normalize_assertion(schema, value).ok()?.into_owned();
+        let named = dn
+            && self.rdns.iter().any(|(id, own)| {
+                asked.contains(id) && rule.normalize(schema, own).is_ok_and(|own| *own == *wanted)
+            });
+        Some(own || named)
+    }
+
+    fn equal(
+        &self,
+        schema: &Schema,
+        attribute: &str,
+        rule: MatchingRule,
+        value: &[u8],
+    ) -> Option<bool> {
+        let wanted = rule.normalize_assertion(schema, value).ok()?.into_owned();
+        Some(
+            self.of(schema, attribute)?
+                .any(|own| rule.normalize(schema, own).is_ok_and(|own| *own == *wanted)),
+        )
+    }
+
+    fn of<'p>(
+        &'p self,
+        schema: &'p Schema,
+        description: &str,
+    ) -> Option<impl Iterator<Item = &'p [u8]> + use<'p>> {
+        let parsed = AttributeDescription::parse(description.as_bytes())?;
+        let id = schema.attribute(parsed.base.as_bytes())?;
+        if Secrets::new(schema).contains(id) {
+            return None;
+        }
+        let options = parsed.options;
+        Some(
+            self.values
+                .iter()
+                .filter(move |(own, with, _)| {
+                    schema.subtypes(id).contains(own)
+                        && options.iter().all(|option| with.contains(option))
+                })
+                .map(|(_, _, value)| value.as_slice()),
+        )
+    }
+}
+
+fn definition<'s>(
+    schema: &'s Schema,
+    description: &str,
+) -> Option<&'s crate::schema::AttributeType> {
+    let parsed = AttributeDescription::parse(description.as_bytes())?;
+    let id = schema.attribute(parsed.base.as_bytes())?;
+    (!Secrets::new(schema).contains(id)).then(|| schema.attribute_type(id))
+}
+
+const WORDS: &[&str] = &[
+    "a", "A", "ab", "AB", "abc", "a b", " a  b ", "abcabc", "aBc d", "é", "É", "smith", "Smith, J",
+];
+const NUMBERS: &[&str] = &["0", "1", "2", "3", "10", "513", "-5", "512", "514", "1000"];
+const DNS: &[&str] = &[
+    "dc=example,dc=com",
+    "OU=o1, DC=example,dc=com",
+    "cn=e5,ou=o1,dc=example,dc=com",
+    "cn=E6,ou=o1,dc=example,dc=com",
+    "CN=u20,DC=corp,DC=example,DC=com",
+    "CN=g30,dc=corp,dc=example,dc=com",
+    "CN=g31,dc=corp,dc=example,dc=com",
+    "cn=nobody,dc=example,dc=com",
+];
+const ODD: &[&str] = &[
+    "",
+    "=",
+    "x=y=z,,",
+    "TRUE",
+    "true",
+    "inetOrgPerson",
+    "2.5.6.6",
+    "person",
+];
+const WORDY: &[&str] = &[
+    "cn",
+    "sn",
+    "name",
+    "description",
+    "cn;lang-de",
+    "description;lang-de;x-a",
+    "title",
+    "mail",
+    "telephoneNumber",
+    "displayName",
+    "uid",
+    "2.5.4.3",
+    "CommonName",
+    "postalAddress",
+];
+const NUMERIC: &[&str] = &[
+    "uidNumber",
+    "gidNumber",
+    "userAccountControl",
+    "primaryGroupID",
+    "numSubordinates",
+    "departmentNumber",
+];
+const LINKED: &[&str] = &[
+    "member",
+    "memberOf",
+    "manager",
+    "seeAlso",
+    "uniqueMember",
+    "entryDN",
+    "distinguishedName",
+    "member;x-a",
+    "memberOf;x-a",
+];
+const OTHER: &[&str] = &[
+    "objectClass",
+    "structuralObjectClass",
+    "hasSubordinates",
+    "subschemaSubentry",
+    "memberUid",
+    "entryUUID",
+    "objectGUID",
+    "userPassword",
+    "nosuch",
+    "createTimestamp",
+    "c;;",
+];
+
+fn attributes() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => select(WORDY), 2 => select(NUMERIC), 2 => select(LINKED), 2 => select(OTHER)
+    ]
+    .prop_map(str::to_owned)
+}
+
+fn octets() -> impl Strategy<Value = Vec<u8>> {
+    let identity = (0..40u32, any::<bool>()).prop_map(|(number, text)| {
+        if text {
+            id(number).to_string().into_bytes()
+        } else {
+            id(number).to_bytes_le().to_vec()
+        }
+    });
+    prop_oneof![
+        4 => select(WORDS).prop_map(|text| text.as_bytes().to_vec()),
+        3 => select(NUMBERS).prop_map(|text| text.as_bytes().to_vec()),
+        3 => select(DNS).prop_map(|text| text.as_bytes().to_vec()),
+        2 => select(ODD).prop_map(|text| text.as_bytes().to_vec()),
+        1 => (0..40u32).prop_map(|number| format!("u{number}").into_bytes()),
+        1 => identity,
+        1 => Just(b"cn=Subschema".to_vec()),
+    ]
+}
+
+/// An attribute with a value that suits it more often than not.
+fn assertions() -> impl Strategy<Value = (String, Vec<u8>)> {
+    let pick = |names: &'static [&'static str], values: &'static [&'static str]| {
+        (select(names), select(values))
+            .prop_map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+    };
+    prop_oneof![
+        3 => pick(WORDY, WORDS),
+        2 => pick(NUMERIC, NUMBERS),
+        3 => pick(LINKED, DNS),
+        3 => (attributes(), octets()),
+    ]
+}
+
+fn parts() -> impl Strategy<Value = Vec<u8>> {
+    select(
+        &[
+            "a", "b", "ab", "bc", "abc", " ", "a ", " b", "smi", "th", "É", "u2", "1", "g",
+        ][..],
+    )
+    .prop_map(|part| part.as_bytes().to_vec())
+}
+
+fn items() -> impl Strategy<Value = Filter> {
+    let rules = select(
+        &[
+            "caseExactMatch",
+            "caseIgnoreMatch",
+            "2.5.13.14",
+            "distinguishedNameMatch",
+            "1.2.840.113556.1.4.803",
+            "1.2.840.113556.1.4.804",
+            "caseIgnoreSubstringsMatch",
+            "integerOrderingMatch",
+            "nosuchrule",
+        ][..],
+    );
+    prop_oneof![
+        4 => assertions().prop_map(|(attribute, value)| Filter::Equality { attribute, value }),
+        1 => assertions().prop_map(|(attribute, value)| Filter::Approx { attribute, value }),
+        2 => assertions().prop_map(|(attribute, value)| Filter::GreaterOrEqual { attribute, value }),
+        2 => assertions().prop_map(|(attribute, value)| Filter::LessOrEqual { attribute, value }),
+        2 => attributes().prop_map(Filter::Present),
+        4 => (attributes(), prop::option::of(parts()), prop::collection::vec(parts(), 0..3),
+              prop::option::of(parts()))
+            .prop_filter("there is a part", |(_, initial, any, last)| {
+                initial.is_some() || !any.is_empty() || last.is_some()
+            })
+            .prop_map(|(attribute, initial, any, final_)| {
+                Filter::Substrings { attribute, initial, any, final_ }
+            }),
+        2 => (prop::option::of(rules), assertions(), any::<bool>(), 0..4)
+            .prop_filter("a rule or an attribute", |(rule, _, _, name)| rule.is_some() || *name > 0)
+            .prop_map(|(rule, (attribute, value), dn_attributes, name)| Filter::Extensible {
+                rule: rule.map(str::to_owned),
+                attribute: (name > 0).then_some(attribute),
+                value,
+                dn_attributes,
+            }),
+    ]
+}
+
+fn filters() -> impl Strategy<Value = Filter> {
+    items().prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Filter::And),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Filter::Or),
+            inner.prop_map(|part| Filter::Not(Box::new(part))),
+        ]
+    })
+}
+
+/// Sets what is random of an entry: words, numbers, text DNs and links.
+fn dress(mut entry: Entry, words: &[(&str, &str)], number: &str, links: &[(&str, u32)]) -> Entry {
+    for (description, word) in words {
+        // Single-valued or not: the directory takes what it is given.
+        let mut values = entry
+            .attribute(description)
+            .map(|attribute| attribute.values.clone())
+            .unwrap_or_default();
+        values.push(word.as_bytes().to_vec());
+        entry.set(description, values);
+    }
+    if !number.is_empty() {
+        entry.set("uidNumber", vec![number.as_bytes().to_vec()]);
+        entry.set("userAccountControl", vec![number.as_bytes().to_vec()]);
+    }
+    for (name, target) in links {
+        entry.link_mut(name).insert(id(*target));
+    }
+    entry
+}
+
+fn worlds() -> impl Strategy<Value = Vec<Entry>> {
+    let words = || {
+        prop::collection::vec(
+            (
+                select(
+                    &[
+                        "cn",
+                        "sn",
+                        "description",
+                        "CN;lang-de",
+                        "description;x-a;lang-DE",
+                        "title",
+                        "mail",
+                        "telephoneNumber",
+                        "displayName",
+                        "postalAddress",
+                    ][..],
+                ),
+                select(WORDS),
+            ),
+            0..6,
+        )
+    };
+    let number = || prop_oneof![Just(""), select(NUMBERS)];
+    let links = |names: &'static [&'static str]| {
+        prop::collection::vec(
+            (
+                select(names),
+                select(&[1u32, 2, 5, 6, 7, 20, 21, 22, 30, 31, 32, 39][..]),
+            ),
+            0..4,
+        )
+    };
+    let locals = prop::collection::vec(
+        (
+            words(),
+            number(),
+            links(&["member", "manager", "seeAlso", "uniqueMember"]),
+            0..4u8,
+        ),
+        1..5,
+    );
+    let users = prop::collection::vec((words(), number(), links(&["manager"]), 0..3u32), 1..4);
+    let groups = prop::collection::vec((words(), links(&["member"])), 1..4);
+    (locals, users, groups).prop_map(|(locals, users, groups)| {
+        let mut entries = vec![
+            local_top(1),
+            local(2, Some(1), "ou=o1", "organizationalUnit"),
+            domain(10),
+        ];
+        for (number, (words, uid, links, kind)) in (5..).zip(locals) {
+            let mut made = dress(
+                local(number, Some(2), &format!("cn=e{number}"), "inetOrgPerson"),
+                &words,
+                uid,
+                &links,
+            );
+            match kind {
+                0 => made.set("member", vec![b"cn=nobody,dc=example,dc=com".to_vec()]),
+                1 => made.set("objectGUID", vec![id(number + 1).to_bytes_le().to_vec()]),
+                2 => made.set("memberUid", vec![b"u20".to_vec(), b"ab".to_vec()]),
+                _ => made.set("member;x-a", vec![b"dc=example,dc=com".to_vec()]),
+            }
+            made.set("userPassword", vec![b"ab".to_vec()]);
+            entries.push(made);
+        }
+        for (number, (words, uid, links, primary)) in (20..).zip(users) {
+            let mut made = user(number, 10, &format!("u{number}")).with(
+                "primaryGroupID",
+                &[["513", "1030", "1031"][primary as usize]],
+            );
+            made.set("objectGUID", vec![id(number).to_bytes_le().to_vec()]);
+            entries.push(dress(made, &words, uid, &links));
+        }
+        for (number, (words, links)) in (30..).zip(groups) {
+            let mut made = group(number, 10, &format!("g{number}"), &[]);
+            made.set("objectGUID", vec![id(number).to_bytes_le().to_vec()]);
+            entries.push(dress(made, &words, "", &links));
+        }
+        entries
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 400, ..Default::default() })]
+
+    #[test]
+    fn the_indexes_a_scan_and_the_rfc_agree(
+        world in worlds(),
+        filters in prop::collection::vec((filters(), 0..3u32), 40),
+    ) {
+        let fixture = Fixture::new(world);
+        let now = fixture.now();
+        let plain = plain(&now);
+        let secrets = Secrets::new(now.schema());
+        for (filter, scope) in filters {
+            let request = filter.as_request();
+            let bound = BoundFilter::bind(&request, &now, &secrets);
+            let expected: Vec<&String> = plain
+                .iter()
+                .filter(|(_, entry)| entry.evaluate(now.schema(), &filter) == Some(true))
+                .map(|(dn, _)| dn)
+                .collect();
+            let mut scanned: Vec<String> =
+                scan(&now, &bound).into_iter().map(|id| now.dn(id)).collect();
+            scanned.sort();
+            prop_assert_eq!(scanned.iter().collect::<Vec<_>>(), expected.clone(), "scan of {:?}", filter);
+            let searched = dns(&now, None, SearchScope::WholeSubtree, &bound);
+            prop_assert_eq!(searched.iter().collect::<Vec<_>>(), expected.clone(), "plan of {:?}", filter);
+            // Below each entry: the same, cut by the DN alone.
+            let scope = [
+                SearchScope::SingleLevel,
+                SearchScope::WholeSubtree,
+                SearchScope::Subordinates,
+            ][scope as usize];
+            for base in (0..now.id_bound()).map(EntryId).filter(|id| now.is_served(*id)) {
+                let base_dn = now.dn(base);
+                let below = |dn: &str| {
+                    // The inner naming context is no part of the outer one.
+                    let inner = dn.ends_with("DC=corp,DC=example,DC=com")
+                        == base_dn.ends_with("DC=corp,DC=example,DC=com");
+                    let rest = dn.strip_suffix(base_dn.as_str()).filter(|_| inner)?;
+                    (rest.is_empty() || rest.ends_with(',')).then(|| rest.matches(',').count())
+                };
+                let expected: Vec<&String> = expected
+                    .iter()
+                    .copied()
+                    .filter(|dn| match (below(dn), scope) {
+                        (None, _) => false,
+                        (Some(levels), SearchScope::SingleLevel) => levels == 1,
+                        (Some(levels), SearchScope::Subordinates) => levels > 0,
+                        (Some(_), _) => true,
+                    })
+                    .collect();
+                let found = dns(&now, Some(base), scope, &bound);
+                prop_assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{:?} {} {:?}", scope, base_dn, filter);
+                let itself = dns(&now, Some(base), SearchScope::BaseObject, &bound);
+                prop_assert_eq!(itself.len(), usize::from(scanned.contains(&base_dn)));
+            }
+        }
+    }
+}
+
+fn dns(
+    now: &Arc<Snapshot>,
+    base: Option<EntryId>,
+    scope: SearchScope,
+    filter: &BoundFilter,
+) -> Vec<String> {
+    let mut found: Vec<String> = search(now, base, scope, filter.clone(), &["1.1"])
+        .into_iter()
+        .map(|(dn, _)| dn)
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn bits_are_compared_as_ad_does() {
+    let fixture = Fixture::new([
+        domain(1),
+        user(2, 1, "a"),
+        user(3, 1, "b").with("userAccountControl", &["514"]),
+        group(4, 1, "g", &[]),
+        group(5, 1, "d", &[]).with("groupType", &["2"]),
+    ]);
+    for (filter, expected) in [
+        ("(userAccountControl:1.2.840.113556.1.4.803:=2)", vec![3]),
+        ("(userAccountControl:1.2.840.113556.1.4.803:=514)", vec![3]),
+        ("(userAccountControl:1.2.840.113556.1.4.803:=0)", vec![2, 3]),
+        (
+            "(userAccountControl:1.2.840.113556.1.4.804:=514)",
+            vec![2, 3],
+        ),
+        ("(userAccountControl:1.2.840.113556.1.4.804:=0)", vec![]),
+        (
+            "(&(uid=*)(!(userAccountControl:1.2.840.113556.1.4.803:=2)))",
+            vec![2],
+        ),
+        ("(groupType:1.2.840.113556.1.4.803:=2147483648)", vec![4]),
+        ("(!(cn:1.2.840.113556.1.4.803:=2))", vec![]),
+        ("(!(userAccountControl:1.2.840.113556.1.4.803:=x))", vec![]),
+        ("(!(:1.2.840.113556.1.4.803:=2))", vec![]),
+    ] {
+        assert_eq!(fixture.find(filter), expected, "{filter}");
+    }
+}
+
+#[test]
+fn identities_are_found_as_octets_and_as_text() {
+    let fixture = Fixture::new([domain(1), user(2, 1, "a")]);
+    let octets: String = id(2)
+        .to_bytes_le()
+        .iter()
+        .map(|octet| format!("\\{octet:02x}"))
+        .collect();
+    for filter in [
+        format!("(objectGUID={octets})"),
+        format!("(objectGUID={})", id(2)),
+        format!("(entryUUID={})", id(2).to_string().to_uppercase()),
+        "(objectSid=S-1-5-21-2966102495-3163130805-921133302-1002)".to_owned(),
+    ] {
+        assert_eq!(fixture.find(&filter), [2], "{filter}");
+    }
+}
+
+#[test]
+fn secrets_are_neither_found_nor_missed() {
+    let fixture = Fixture::new([
+        local_top(1),
+        local(2, Some(1), "cn=a", "person").with("userPassword", &["secret"]),
+    ]);
+    for filter in [
+        "(userPassword=secret)",
+        "(userPassword=*)",
+        "(!(userPassword=secret))",
+        "(userPassword;x-a=*)",
+        "(2.5.4.35=secret)",
+    ] {
+        assert_eq!(fixture.find(filter), NOBODY, "{filter}");
+    }
+    let by_rule = fixture.find("(:octetStringMatch:=secret)");
+    assert_eq!(by_rule, NOBODY);
+}
