@@ -32,7 +32,7 @@ pub(super) struct Builder<'s> {
     seq: ChangeSeq,
     /// Entries whose own reasons to be served may have changed.
     pub(super) touched: RoaringBitmap,
-    /// Whether a link or the place of a container changed, on which others' reasons depend.
+    /// Whether a link, a name, a place or a primary group changed, on which others' reasons depend.
     pub(super) structure_changed: bool,
 }
 
@@ -107,6 +107,11 @@ impl<'s> Builder<'s> {
         let (origin, kind, mut attributes) = self.served_form(entry);
         attributes.retain(|attribute| !self.is_never_stored(attribute));
         let parent = entry.parent.map(|parent| self.intern(parent));
+        // As before, until the selection decides anew.
+        let was_selected = self
+            .next
+            .entry(id)
+            .is_some_and(|before| before.selected && before.origin == origin);
         let served = ServedEntry {
             uuid: entry.uuid,
             parent,
@@ -117,14 +122,30 @@ impl<'s> Builder<'s> {
             selected: match kind {
                 Kind::Container => false,
                 Kind::Local => true,
-                Kind::User | Kind::Group { .. } => self.is_unselective(origin),
+                Kind::User | Kind::Group { .. } => was_selected || self.is_unselective(origin),
             },
             changed,
             attributes: PackedAttributes::pack(&self.next.schema, &attributes),
         };
+        self.structure_changed |= self
+            .next
+            .entry(id)
+            .is_none_or(|before| self.differs_in_structure(before, &served));
         self.take_out(id);
         self.put_in(id, Arc::new(served));
         self.touched.insert(id.0);
+    }
+
+    fn differs_in_structure(&self, before: &ServedEntry, after: &ServedEntry) -> bool {
+        let known = &self.next.known;
+        let value =
+            |entry: &ServedEntry, attribute| entry.attributes.first(attribute).map(<[u8]>::to_vec);
+        before.parent != after.parent
+            || before.rdn != after.rdn
+            || before.origin != after.origin
+            || before.kind != after.kind
+            || value(before, known.primary_group_id) != value(after, known.primary_group_id)
+            || value(before, known.object_sid) != value(after, known.object_sid)
     }
 
     /// Removes an entry and its own links; links to it stay, in case it comes back.
@@ -144,14 +165,14 @@ impl<'s> Builder<'s> {
         self.structure_changed = true;
     }
 
-    /// Sets whether an entry is served for its own sake.
-    pub(super) fn set_selected(&mut self, id: EntryId, selected: bool) {
+    /// Sets whether an entry is served for its own sake; returns whether that is a change.
+    pub(super) fn set_selected(&mut self, id: EntryId, selected: bool) -> bool {
         let Some(entry) = self
             .next
             .entry(id)
             .filter(|entry| entry.selected != selected)
         else {
-            return;
+            return false;
         };
         let before = self.next.is_wanted(id, entry);
         let mut entry = ServedEntry::clone(entry);
@@ -162,6 +183,7 @@ impl<'s> Builder<'s> {
         if before != after {
             self.count_below(parent, after);
         }
+        true
     }
 
     /// The users whose gid follows from a group that changed.
@@ -173,6 +195,14 @@ impl<'s> Builder<'s> {
             .accounts_with_primary_group(id)
             .filter_map(|user| Some(self.next.entry(user)?.uuid))
             .collect()
+    }
+
+    /// Whether the entry that is there is a group of AD.
+    pub(super) fn is_group(&self, uuid: Uuid) -> bool {
+        self.next
+            .id_of(uuid)
+            .and_then(|id| self.next.entry(id))
+            .is_some_and(|entry| matches!(entry.kind, Kind::Group { .. }))
     }
 
     /// The gid that is served for a group.
@@ -332,7 +362,6 @@ impl<'s> Builder<'s> {
         if wanted {
             self.count_below(entry.parent, false);
         }
-        self.structure_changed |= matches!(entry.kind, Kind::Container);
     }
 
     fn put_in(&mut self, id: EntryId, entry: Arc<ServedEntry>) {
@@ -350,7 +379,6 @@ impl<'s> Builder<'s> {
         let schema = Arc::clone(&self.next.schema);
         self.next.index.insert(&schema, id, &entry);
         let parent = entry.parent;
-        self.structure_changed |= matches!(entry.kind, Kind::Container);
         self.set_entry(id, Some(entry));
         self.next.count += 1;
         if wanted {

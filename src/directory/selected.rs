@@ -36,37 +36,63 @@ impl<'s> Selector<'s> {
 
     /// Brings what is served up to date.
     ///
-    /// Groups depend on users and users on groups, so that a changed link asks for all of them; a
-    /// changed attribute for its entry alone.
+    /// Groups depend on users and users on groups, so that a changed link, name or place asks for
+    /// all of them, and a user who comes or goes for all groups; another change for its entry alone.
     pub(super) fn run(&self, builder: &mut Builder<'_>) {
         if !self.is_selective() {
             return;
         }
+        let touched = |builder: &Builder<'_>| builder.touched.iter().map(EntryId).collect();
+        let everything =
+            |builder: &Builder<'_>| (0..builder.next.id_bound()).map(EntryId).collect();
         let asked: Vec<EntryId> = if builder.structure_changed {
-            (0..builder.next.id_bound()).map(EntryId).collect()
+            everything(builder)
         } else {
-            builder.touched.iter().map(EntryId).collect()
+            touched(builder)
         };
-        let facts = Facts::gather(&builder.next, self);
-        let mut users = Vec::new();
-        let mut groups = Vec::new();
-        for id in asked {
-            match builder.next.entry(id) {
-                Some(entry) if entry.origin != self.origin => {}
-                Some(entry) if entry.kind == Kind::User => users.push(id),
-                Some(entry) if matches!(entry.kind, Kind::Group { .. }) => groups.push(id),
-                _ => {}
-            }
+        let users = self.of_kind(&builder.next, &asked, |kind| kind == Kind::User);
+        let groups = self.of_kind(&builder.next, &asked, |kind| {
+            matches!(kind, Kind::Group { .. })
+        });
+        if users.is_empty() && groups.is_empty() {
+            return;
         }
+        let facts = Facts::gather(&builder.next, self);
+        let mut changed = false;
         for id in users {
-            let selected = facts.selects_user(&builder.next, id);
-            builder.set_selected(id, selected);
+            changed |= builder.set_selected(id, facts.selects_user(id));
+        }
+        let groups = if changed && !builder.structure_changed {
+            let all: Vec<EntryId> = everything(builder);
+            self.of_kind(&builder.next, &all, |kind| {
+                matches!(kind, Kind::Group { .. })
+            })
+        } else {
+            groups
+        };
+        if groups.is_empty() {
+            return;
         }
         let holding = self.groups_of_selected_users(&builder.next);
         for id in groups {
-            let served = facts.serves_group(&builder.next, id, holding.contains(id.0));
-            builder.set_selected(id, served);
+            builder.set_selected(id, facts.serves_group(id, holding.contains(id.0)));
         }
+    }
+
+    fn of_kind(
+        &self,
+        snapshot: &Snapshot,
+        ids: &[EntryId],
+        is_asked: impl Fn(Kind) -> bool,
+    ) -> Vec<EntryId> {
+        ids.iter()
+            .copied()
+            .filter(|id| {
+                snapshot
+                    .entry(*id)
+                    .is_some_and(|entry| entry.origin == self.origin && is_asked(entry.kind))
+            })
+            .collect()
     }
 
     /// Every group that holds a selected user, directly or through other groups.
@@ -93,6 +119,8 @@ impl<'s> Selector<'s> {
 
 /// The source's selection, looked up in one snapshot.
 struct Facts {
+    /// As if everything were served: what is excluded must not depend on what is.
+    everything: Snapshot,
     selection: Selection,
     bases: Vec<EntryId>,
     named: RoaringBitmap,
@@ -102,6 +130,8 @@ struct Facts {
 
 impl Facts {
     fn gather(snapshot: &Snapshot, selector: &Selector<'_>) -> Self {
+        let mut everything = snapshot.clone();
+        everything.unselective = true;
         let select = &selector.source.select;
         let locate = |dn: &String| match snapshot.locate(&Dn::parse(dn).ok()?, |_| true) {
             Resolved::Found(id) => Some(id),
@@ -117,7 +147,7 @@ impl Facts {
             let filter = Filter::parse(text).ok()?;
             Some(BoundFilter::bind(
                 &filter.as_request(),
-                snapshot,
+                &everything,
                 &Secrets::new(&snapshot.schema),
             ))
         });
@@ -130,36 +160,39 @@ impl Facts {
             in_groups: members_below(snapshot, &named),
             named,
             exclude,
+            everything,
         }
     }
 
-    fn selects_user(&self, snapshot: &Snapshot, id: EntryId) -> bool {
+    fn selects_user(&self, id: EntryId) -> bool {
         self.selection.selects_user(UserFacts {
-            in_base: self.in_base(snapshot, id),
+            in_base: self.in_base(id),
             in_group: self.in_groups.contains(id.0),
-            excluded: self.is_excluded(snapshot, id),
+            excluded: self.is_excluded(id),
         })
     }
 
-    fn serves_group(&self, snapshot: &Snapshot, id: EntryId, holds_selected_user: bool) -> bool {
+    fn serves_group(&self, id: EntryId, holds_selected_user: bool) -> bool {
         self.selection.serves_group(GroupFacts {
-            in_base: self.in_base(snapshot, id),
+            in_base: self.in_base(id),
             named: self.named.contains(id.0),
             holds_selected_user,
-            excluded: self.is_excluded(snapshot, id),
+            excluded: self.is_excluded(id),
         })
     }
 
-    fn in_base(&self, snapshot: &Snapshot, id: EntryId) -> bool {
-        self.bases.iter().any(|base| snapshot.is_within(id, *base))
+    fn in_base(&self, id: EntryId) -> bool {
+        self.bases
+            .iter()
+            .any(|base| self.everything.is_within(id, *base))
     }
 
-    fn is_excluded(&self, snapshot: &Snapshot, id: EntryId) -> bool {
-        let (Some(filter), Some(entry)) = (&self.exclude, snapshot.entry(id)) else {
+    fn is_excluded(&self, id: EntryId) -> bool {
+        let (Some(filter), Some(entry)) = (&self.exclude, self.everything.entry(id)) else {
             return false;
         };
         let subject = Subject {
-            snapshot,
+            snapshot: &self.everything,
             id: Some(id),
             attributes: &entry.attributes,
         };

@@ -110,6 +110,8 @@ pub struct Snapshot {
     pub(super) links: Links,
     pub(super) index: Index,
     pub(super) count: usize,
+    /// Every entry counts as served; for the selection alone, which decides about that.
+    pub(super) unselective: bool,
     pub(super) hasher: foldhash::fast::RandomState,
 }
 
@@ -193,7 +195,7 @@ impl Snapshot {
 
     /// Whether an entry is to be served, for its own sake or for what lies below it.
     pub(super) fn is_wanted(&self, id: EntryId, entry: &ServedEntry) -> bool {
-        entry.selected || self.wanted_below.contains_key(&id)
+        entry.selected || self.wanted_below.contains_key(&id) || self.unselective
     }
 
     fn is_rooted(&self, entry: &ServedEntry) -> bool {

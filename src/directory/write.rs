@@ -74,12 +74,8 @@ impl<'w> Transaction<'w> {
         if let Some(pending) = self.changes.entries.get(&uuid) {
             return Ok(pending.clone());
         }
-        if self
-            .last
-            .id_of(uuid)
-            .and_then(|id| self.last.entry(id))
-            .is_none()
-        {
+        let known = self.last.id_of(uuid).and_then(|id| self.last.entry(id));
+        if known.is_none() {
             return Ok(None);
         }
         let records = read_records(self.store, uuid)?;
@@ -144,6 +140,8 @@ pub(super) struct Writer {
     store: Arc<dyn Store>,
     sources: Vec<SourceSettings>,
     slices: SliceTable,
+    /// Entries whose records were found damaged and are still in the store.
+    damaged: BTreeSet<Uuid>,
 }
 
 impl Writer {
@@ -164,7 +162,9 @@ impl Writer {
         let mut load = Load {
             builder: Builder::new(&empty, slices, &sources, seq),
             groups: Vec::new(),
+            dependents: BTreeSet::new(),
             names: BTreeSet::new(),
+            damaged: BTreeSet::new(),
             summary,
         };
         let mut loader = EntryLoader::default();
@@ -179,14 +179,15 @@ impl Writer {
         let Load {
             mut builder,
             groups,
+            mut dependents,
             names,
+            damaged,
             mut summary,
         } = load;
         // A user's gid follows that of his primary group, which may have come after him.
-        let dependents: BTreeSet<Uuid> = groups
-            .into_iter()
-            .flat_map(|group| builder.dependents(group))
-            .collect();
+        for group in groups {
+            dependents.extend(builder.dependents(group));
+        }
         for uuid in dependents {
             if let Some(entry) = read_entry(store.as_ref(), uuid)? {
                 builder.put_body(&entry, last_change(&entry).unwrap_or(seq));
@@ -195,7 +196,14 @@ impl Writer {
         if !summary.problems.is_empty() {
             forget_progress(store.as_ref(), &mut builder.next)?;
         }
-        let (snapshot, slices) = builder.finish();
+        let (snapshot, mut slices) = builder.finish();
+        // Ids that were given out now stay as they are, whatever comes next.
+        if slices.take_changed() {
+            let mut batch = Batch::default();
+            let key = record::meta_key(SLICES);
+            batch.operations.insert(key, Some(slices.to_bytes()));
+            store.commit(batch)?;
+        }
         summary.entries = snapshot.stored();
         summary.unknown_sources = names
             .into_iter()
@@ -205,6 +213,7 @@ impl Writer {
             store,
             slices,
             sources: sources.clone(),
+            damaged,
         };
         Ok((writer, snapshot, summary))
     }
@@ -235,28 +244,29 @@ impl Writer {
             }
         }
         stamp(&mut entries, seq);
-        // Groups first, since their gids are needed by users; containers do not matter.
+        // What goes before groups, and groups before users: a user's gid follows from his group.
         let mut dependents = BTreeSet::new();
+        for (uuid, _) in entries.iter().filter(|(_, entry)| entry.is_none()) {
+            dependents.extend(builder.dependents(*uuid));
+            builder.delete(*uuid);
+        }
         let (groups, others): (Vec<&Entry>, Vec<&Entry>) = entries
             .values()
             .flatten()
-            .partition(|entry| is_group(entry));
+            .partition(|entry| is_group(entry) || builder.is_group(entry.uuid));
         for entry in groups {
-            let before = builder.gid_of(entry.uuid);
+            let before = (builder.gid_of(entry.uuid), builder.dependents(entry.uuid));
             builder.put(entry);
-            if builder.gid_of(entry.uuid) != before {
+            if builder.gid_of(entry.uuid) != before.0 {
+                dependents.extend(before.1);
                 dependents.extend(builder.dependents(entry.uuid));
             }
         }
         for entry in others {
             builder.put(entry);
         }
-        for (uuid, _) in entries.iter().filter(|(_, entry)| entry.is_none()) {
-            dependents.extend(builder.dependents(*uuid));
-            builder.delete(*uuid);
-        }
         for uuid in dependents {
-            if entries.get(&uuid).is_some() {
+            if entries.contains_key(&uuid) {
                 continue;
             }
             if let Some(entry) = read_entry(self.store.as_ref(), uuid)? {
@@ -267,7 +277,10 @@ impl Writer {
         for (uuid, entry) in &entries {
             let old = match read.remove(uuid) {
                 Some(records) => records,
-                None if last.id_of(*uuid).and_then(|id| last.entry(id)).is_some() => {
+                // A damaged entry is in no snapshot, but what is left of it is in the store.
+                None if self.damaged.contains(uuid)
+                    || last.id_of(*uuid).and_then(|id| last.entry(id)).is_some() =>
+                {
                     read_records(self.store.as_ref(), *uuid)?
                 }
                 None => Records::new(),
@@ -287,8 +300,12 @@ impl Writer {
             let key = record::meta_key(SLICES);
             batch.operations.insert(key, Some(slices.to_bytes()));
         }
+        if batch.operations.is_empty() {
+            return Ok(None);
+        }
         self.store.commit(batch)?;
         self.slices = slices;
+        self.damaged.retain(|uuid| !entries.contains_key(uuid));
         Ok(Some(next))
     }
 }
@@ -298,6 +315,10 @@ struct Load<'s> {
     builder: Builder<'s>,
     /// Groups with a gid of their own, on which the gids of users may depend.
     groups: Vec<Uuid>,
+    /// Users whose gids came from a group that was found damaged after them.
+    dependents: BTreeSet<Uuid>,
+    /// Entries that were found damaged.
+    damaged: BTreeSet<Uuid>,
     /// The sources that entries came from.
     names: BTreeSet<String>,
     summary: LoadSummary,
@@ -345,7 +366,9 @@ impl Load<'_> {
                 }
             }
             Loaded::Rejected { uuid, reason } => {
+                self.dependents.extend(self.builder.dependents(uuid));
                 self.builder.delete(uuid);
+                self.damaged.insert(uuid);
                 self.summary
                     .problems
                     .push(format!("entry {uuid}: {reason}"));
@@ -476,6 +499,7 @@ fn empty_snapshot(
         links: Links::default(),
         index: Index::new(&schema),
         count: 0,
+        unselective: false,
         hasher: foldhash::fast::RandomState::default(),
         schema,
     })

@@ -26,6 +26,8 @@ use crate::{
 pub(super) const SOURCE: &str = "corp";
 /// No numbers.
 pub(super) const NOBODY: [u32; 0] = [];
+/// No values.
+pub(super) const NO_VALUES: [&str; 0] = [];
 
 const DOMAIN_SID: &str = "S-1-5-21-2966102495-3163130805-921133302";
 

@@ -1,1 +1,217 @@
+//! What is durable, and what becomes of failures and damage.
 
+use std::sync::Arc;
+
+use super::build::*;
+use crate::{
+    directory::{Directory, LoadSummary, SourceRecord, WriteError},
+    schema::Schema,
+    store::{Store, StoreError},
+};
+
+fn reopen(fixture: &Fixture) -> (Directory, LoadSummary) {
+    Directory::open(
+        Arc::clone(&fixture.store) as Arc<_>,
+        Schema::shared_builtin(),
+        fixture.sources.clone(),
+    )
+    .unwrap()
+}
+
+/// The keys of an entry's records, by namespace.
+fn keys(fixture: &Fixture, namespace: u8, number: u32) -> Vec<Vec<u8>> {
+    let prefix = [&[namespace], id(number).as_bytes().as_slice()].concat();
+    let mut keys = Vec::new();
+    fixture
+        .store
+        .scan(&prefix, &mut |key, _| keys.push(key.to_vec()))
+        .unwrap();
+    keys
+}
+
+fn put_progress(directory: &Directory) {
+    directory
+        .write(|transaction| {
+            transaction.put_source(SourceRecord {
+                name: SOURCE.to_owned(),
+                complete: true,
+                progress: Some("cookie".into()),
+                ..SourceRecord::default()
+            });
+            Ok::<_, std::convert::Infallible>(())
+        })
+        .unwrap();
+}
+
+fn progress(directory: &Directory) -> Option<serde_json::Value> {
+    directory.snapshot().source(SOURCE)?.progress.clone()
+}
+
+#[test]
+fn a_failed_commit_changes_nothing() {
+    let fixture = Fixture::new([domain(1), user(2, 1, "ann")]);
+    let before = fixture.now();
+    fixture.store.fail_next_commit();
+    let failed = fixture.directory.write(|transaction| {
+        transaction.put(user(3, 1, "bob"));
+        transaction.delete(id(2));
+        Ok::<_, std::convert::Infallible>(())
+    });
+    assert!(matches!(
+        failed,
+        Err(WriteError::Directory(
+            crate::directory::DirectoryError::Store(StoreError::Injected)
+        ))
+    ));
+    assert!(Arc::ptr_eq(&before, &fixture.now()));
+    assert_eq!(fixture.find("(uid=*)"), [2]);
+    fixture.put([user(3, 1, "bob")]);
+    assert_eq!(fixture.find("(uid=*)"), [2, 3]);
+    assert_eq!(fixture.now().seq(), fixture.store.last_seq());
+}
+
+#[test]
+fn a_refused_change_changes_nothing() {
+    let fixture = Fixture::new([domain(1)]);
+    let refused = fixture.directory.write(|transaction| {
+        transaction.put(user(3, 1, "bob"));
+        Err::<(), _>("no")
+    });
+    assert!(matches!(refused, Err(WriteError::Refused("no"))));
+    assert_eq!(fixture.find("(uid=*)"), NOBODY);
+}
+
+#[test]
+fn a_change_sees_itself() {
+    let fixture = Fixture::new([domain(1), user(2, 1, "ann")]);
+    fixture
+        .directory
+        .write(|transaction| {
+            transaction.put(user(3, 1, "bob"));
+            transaction.delete(id(2));
+            assert!(transaction.get(id(2))?.is_none());
+            assert_eq!(transaction.get(id(3))?.unwrap().uuid, id(3));
+            assert_eq!(transaction.len(), 2);
+            Ok::<_, crate::directory::DirectoryError>(())
+        })
+        .unwrap();
+    assert_eq!(fixture.find("(uid=*)"), [3]);
+}
+
+#[test]
+fn what_changes_nothing_makes_no_version() {
+    let fixture = Fixture::new([domain(1)]);
+    let before = fixture.now();
+    fixture.delete(&[99]);
+    fixture.put([]);
+    assert!(Arc::ptr_eq(&before, &fixture.now()));
+    assert_eq!(fixture.now().seq(), fixture.store.last_seq());
+}
+
+#[test]
+fn a_damaged_entry_is_named_and_its_source_starts_over() {
+    for namespace in [b'e', b'l'] {
+        let fixture = Fixture::new([
+            domain(1),
+            user(2, 1, "ann"),
+            group(3, 1, "team", &[2]).with("gidNumber", &["700"]),
+            user(4, 1, "bob").with("primaryGroupID", &["1003"]),
+        ]);
+        put_progress(&fixture.directory);
+        assert!(progress(&reopen(&fixture).0).is_some());
+        assert!(fixture.store.corrupt(&keys(&fixture, namespace, 3)[0]));
+        let (directory, summary) = reopen(&fixture);
+        assert_eq!(summary.problems.len(), 1, "{summary:?}");
+        assert!(summary.problems[0].contains(&id(3).to_string()));
+        assert_eq!(summary.entries, 3);
+        assert_eq!(find(&directory.snapshot(), "(uid=*)"), [2, 4]);
+        assert_eq!(find(&directory.snapshot(), "(gidNumber=700)"), NOBODY);
+        assert_eq!(progress(&directory), None);
+        assert!(directory.snapshot().source(SOURCE).unwrap().complete);
+        // For good, not only as long as this process runs.
+        assert_eq!(progress(&reopen(&fixture).0), None);
+    }
+}
+
+#[test]
+fn an_entry_that_comes_again_leaves_nothing_of_its_damaged_records() {
+    let members: Vec<u32> = (1000..3000).collect();
+    for damaged in [0, 1, 5] {
+        let fixture = Fixture::new([domain(1), user(2, 1, "ann"), group(3, 1, "team", &members)]);
+        let mut records = keys(&fixture, b'e', 3);
+        records.extend(keys(&fixture, b'l', 3));
+        assert!(fixture.store.corrupt(&records[damaged]));
+        let (directory, _) = reopen(&fixture);
+        directory
+            .write(|transaction| {
+                assert!(transaction.get(id(3))?.is_none());
+                transaction.put(group(3, 1, "team", &[2]));
+                Ok::<_, crate::directory::DirectoryError>(())
+            })
+            .unwrap();
+        let (again, summary) = reopen(&fixture);
+        assert_eq!(summary.problems, Vec::<String>::new(), "{damaged}");
+        assert_eq!(values(&again.snapshot(), 3, "member").len(), 1);
+        let stored = again
+            .write(|transaction| transaction.get(id(3)))
+            .unwrap()
+            .unwrap();
+        assert_eq!(stored.link("member").unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn a_damaged_entry_can_be_deleted() {
+    let fixture = Fixture::new([domain(1), group(3, 1, "team", &[1, 2])]);
+    assert!(fixture.store.corrupt(&keys(&fixture, b'l', 3)[0]));
+    let (directory, _) = reopen(&fixture);
+    directory
+        .write(|transaction| {
+            transaction.delete(id(3));
+            Ok::<_, std::convert::Infallible>(())
+        })
+        .unwrap();
+    assert_eq!(reopen(&fixture).1.problems, Vec::<String>::new());
+}
+
+#[test]
+fn lost_records_are_noticed() {
+    let fixture = Fixture::new([domain(1), user(2, 1, "ann")]);
+    put_progress(&fixture.directory);
+    assert!(fixture.store.lose(&keys(&fixture, b'e', 2)[0]));
+    let (directory, summary) = reopen(&fixture);
+    assert_eq!(summary.problems.len(), 1);
+    assert_eq!(progress(&directory), None);
+}
+
+#[test]
+fn an_unknown_source_is_named() {
+    let fixture = Fixture::new([domain(1)]);
+    let (_, summary) = Directory::open(
+        Arc::clone(&fixture.store) as Arc<_>,
+        Schema::shared_builtin(),
+        Vec::new(),
+    )
+    .unwrap();
+    assert_eq!(summary.unknown_sources, [SOURCE]);
+}
+
+#[test]
+fn the_commit_that_changed_an_entry_is_remembered() {
+    let fixture = Fixture::new([domain(1), user(2, 1, "ann")]);
+    let first = fixture.now().seq();
+    fixture.put([user(3, 1, "bob")]);
+    let changed = |directory: &Directory, number| {
+        let now = directory.snapshot();
+        now.entry(now.id_of(id(number)).unwrap()).unwrap().changed
+    };
+    for directory in [&fixture.directory, &fixture.reopened()] {
+        assert_eq!(changed(directory, 2), first);
+        assert_eq!(changed(directory, 3).0, first.0 + 1);
+    }
+    assert_eq!(fixture.values(3, "uSNChanged"), [(first.0 + 1).to_string()]);
+    assert_eq!(
+        fixture.stored(2).first_str("uSNChanged").unwrap(),
+        first.0.to_string()
+    );
+}
