@@ -125,12 +125,7 @@ async fn the_first_round_takes_everything_and_the_next_ones_only_changes() {
             unit.parent_guid = Some(DOMAIN);
             unit
         },
-        Some(object(
-            STAFF,
-            "OU=Team",
-            Some(DOMAIN),
-            &["organizationalUnit"],
-        )),
+        Some(object(STAFF, "OU=Team", Some(DOMAIN), &["organizationalUnit"])),
     );
     domain.delete(Uuid::from_u128(11));
     replica.round().await.unwrap();
@@ -186,8 +181,7 @@ async fn a_full_round_that_breaks_off_removes_nothing() {
 
 #[tokio::test]
 async fn what_makes_the_position_doubtful_makes_a_full_round() {
-    type Make = fn(&mut crate::sync::fake::Ad);
-    let doubts: [(&str, Make); 3] = [
+    let doubts: [(&str, fn(&mut crate::sync::fake::Ad)); 3] = [
         ("rejected", |ad| ad.rejects = true),
         ("usn", |ad| ad.usn = 50),
         ("invocation", |ad| {
