@@ -286,9 +286,8 @@ impl Writer {
                 None => Records::new(),
             };
             let new = entry.as_ref().map(record::records_of).unwrap_or_default();
-            batch
-                .operations
-                .append(&mut record::diff(&old, &new).operations);
+            // `append` would rebuild the whole map each time.
+            batch.operations.extend(record::diff(&old, &new).operations);
         }
         for (name, source) in sources {
             let (key, payload) = source_record(&source)?;
