@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 5] = [
     // Values and bytes.
     &[
-        "setting", "ber", "proto", "dn", "schema", "filter", "entry", "ldif",
+        "ber", "proto", "dn", "schema", "filter", "entry", "ldif", "setting",
     ],
     // The directory as data.
     &["access", "store", "mapping", "directory"],
     // Other parties and secrets.
     &["upstream", "auth", "sync"],
     // Serving.
-    &["server", "admin"],
+    &["exchange", "server", "admin"],
     // Wiring.
     &["config", "telemetry", "cli"],
 ];

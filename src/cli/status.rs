@@ -114,7 +114,7 @@ mod tests {
  ldap         127.0.0.1:3389
  entries      0
  connections  0 open, 0 in all
- operations   0
+ operations   0 in all
  memory       5 MiB";
         assert_eq!(format!("\n{}", text(&status)), expected);
     }

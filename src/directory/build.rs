@@ -57,6 +57,7 @@ impl<'s> Builder<'s> {
 
     /// The snapshot with every selection up to date.
     pub(super) fn finish(mut self) -> (Snapshot, SliceTable) {
+        self.next.index.settle();
         for (position, source) in self.sources.iter().enumerate() {
             Selector::new(source, origin_of(position)).run(&mut self);
         }

@@ -4,7 +4,7 @@
 //! likely to match: the filter is evaluated on it all the same. In return a key takes eight octets
 //! whatever the value, and an absent key is a certain no.
 
-use std::hash::BuildHasher;
+use std::{collections::HashMap, hash::BuildHasher};
 
 use roaring::RoaringBitmap;
 
@@ -80,6 +80,8 @@ pub struct Index {
     equality: PostingsMap<u64>,
     presence: PostingsMap<AttributeId>,
     substrings: PostingsMap<u64>,
+    /// Trigrams of entries that were inserted since the last [`Index::settle`].
+    pending: HashMap<u64, Vec<u32>, foldhash::fast::RandomState>,
     kinds: imbl::GenericVector<Kinds, imbl::shared_ptr::DefaultSharedPtr>,
     hasher: foldhash::fast::RandomState,
 }
@@ -115,6 +117,7 @@ impl Index {
             equality: PostingsMap::default(),
             presence: PostingsMap::default(),
             substrings: PostingsMap::default(),
+            pending: HashMap::default(),
             kinds: kinds.into_iter().collect(),
             hasher: foldhash::fast::RandomState::default(),
         }
@@ -172,12 +175,25 @@ impl Index {
         self.each_key(schema, entry, |index, key| match key {
             Key::Presence(attribute) => index.presence.insert(attribute, id),
             Key::Equality(key) => index.equality.insert(key, id),
-            Key::Trigram(key) => index.substrings.insert(key, id),
+            Key::Trigram(key) => index.pending.entry(key).or_default().push(id.0),
         });
+    }
+
+    /// Makes the substring index complete; until then it lacks what was inserted last.
+    ///
+    /// Entries share their trigrams: adding them key by key costs a fraction of adding them entry
+    /// by entry.
+    pub(super) fn settle(&mut self) {
+        for (key, mut ids) in std::mem::take(&mut self.pending) {
+            ids.sort_unstable();
+            ids.dedup();
+            self.substrings.extend(key, &ids);
+        }
     }
 
     /// Removes an entry's attributes, as they were inserted.
     pub(super) fn remove(&mut self, schema: &Schema, id: EntryId, entry: &ServedEntry) {
+        self.settle();
         self.each_key(schema, entry, |index, key| match key {
             Key::Presence(attribute) => index.presence.remove(&attribute, id),
             Key::Equality(key) => index.equality.remove(&key, id),

@@ -68,6 +68,19 @@ impl Postings {
         }
     }
 
+    fn extend(&mut self, ids: &[u32]) {
+        let more = ids.iter().copied();
+        match self {
+            Self::One(one) => {
+                let bitmap: RoaringBitmap = more.chain([one.0]).collect();
+                if bitmap.len() > 1 {
+                    *self = Self::Many(Arc::new(bitmap));
+                }
+            }
+            Self::Many(bitmap) => Arc::make_mut(bitmap).extend(more),
+        }
+    }
+
     /// Removes an entry; false when none is left.
     fn remove(&mut self, id: EntryId) -> bool {
         match self {
@@ -119,6 +132,21 @@ impl<K: Clone + Eq + std::hash::Hash> PostingsMap<K> {
             Some(postings) => postings.insert(id),
             None => {
                 self.sets.insert(key, Postings::One(id));
+            }
+        }
+    }
+
+    /// Adds entries under a key; ascending, without repetitions.
+    pub(super) fn extend(&mut self, key: K, ids: &[u32]) {
+        match (self.sets.get_mut(&key), ids) {
+            (_, []) => {}
+            (Some(postings), ids) => postings.extend(ids),
+            (None, [one]) => {
+                self.sets.insert(key, Postings::One(EntryId(*one)));
+            }
+            (None, many) => {
+                let bitmap = many.iter().copied().collect();
+                self.sets.insert(key, Postings::Many(Arc::new(bitmap)));
             }
         }
     }

@@ -31,7 +31,9 @@ pub(super) fn facts() -> DcFacts {
         dns_host_name: "dc1.corp.example.com".to_owned(),
         invocation_id: Uuid::from_u128(77),
         highest_committed_usn: 100,
-        domain_sid: vec![1, 4, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0],
+        domain_sid: vec![
+            1, 4, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0,
+        ],
         domain_guid: DOMAIN,
         netbios_name: "CORP".to_owned(),
         dns_domain: "corp.example.com".to_owned(),
@@ -90,7 +92,12 @@ impl FakeDomain {
             read: Vec::new(),
         })));
         ad.add(object(DOMAIN, BASE, None, &["top", "domainDNS"]));
-        ad.add(object(STAFF, "OU=Staff", Some(DOMAIN), &["top", "organizationalUnit"]));
+        ad.add(object(
+            STAFF,
+            "OU=Staff",
+            Some(DOMAIN),
+            &["top", "organizationalUnit"],
+        ));
         ad
     }
 
@@ -260,7 +267,10 @@ pub(super) fn object(
         attributes: vec![
             (
                 "objectClass".to_owned(),
-                classes.iter().map(|class| class.as_bytes().to_vec()).collect(),
+                classes
+                    .iter()
+                    .map(|class| class.as_bytes().to_vec())
+                    .collect(),
             ),
             ("name".to_owned(), vec![name.as_bytes().to_vec()]),
         ],
@@ -283,7 +293,10 @@ pub(super) fn user(number: u128) -> DirSyncObject {
         &["top", "person", "user"],
     );
     user.attributes.extend([
-        ("sAMAccountName".to_owned(), vec![format!("u{number}").into_bytes()]),
+        (
+            "sAMAccountName".to_owned(),
+            vec![format!("u{number}").into_bytes()],
+        ),
         ("sAMAccountType".to_owned(), vec![b"805306368".to_vec()]),
     ]);
     user

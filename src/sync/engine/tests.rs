@@ -125,7 +125,12 @@ async fn the_first_round_takes_everything_and_the_next_ones_only_changes() {
             unit.parent_guid = Some(DOMAIN);
             unit
         },
-        Some(object(STAFF, "OU=Team", Some(DOMAIN), &["organizationalUnit"])),
+        Some(object(
+            STAFF,
+            "OU=Team",
+            Some(DOMAIN),
+            &["organizationalUnit"],
+        )),
     );
     domain.delete(Uuid::from_u128(11));
     replica.round().await.unwrap();
