@@ -13,6 +13,7 @@ mod import;
 mod man;
 mod open;
 mod output;
+mod progress;
 mod serve;
 mod sources;
 mod status;

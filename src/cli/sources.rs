@@ -1,20 +1,16 @@
 //! The sources of a running server: their engines, and the pools that pass binds through.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    io::{self, IsTerminal as _},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::MultiProgress;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::progress;
 use crate::{
     config::Config,
     directory::Directory,
-    sync::{LogObserver, Observer, Sources, config::SourceConfig},
+    sync::{Sources, config::SourceConfig},
     upstream::{BindPool, PoolLimits, Timeouts, UpstreamTls, locate},
 };
 
@@ -32,14 +28,10 @@ pub(super) struct Running {
 pub(super) fn start(
     config: &Config,
     directory: &Arc<Directory>,
-    progress: &MultiProgress,
+    bars: &MultiProgress,
     stop: &CancellationToken,
 ) -> anyhow::Result<Running> {
-    let observer: Arc<dyn Observer> = if io::stderr().is_terminal() {
-        Arc::new(Bars::new(progress.clone()))
-    } else {
-        Arc::new(LogObserver::default())
-    };
+    let observer = progress::sync_observer(bars);
     let (sources, mut tasks) = Sources::start(directory, &config.sources, &observer, stop);
     let mut binders = HashMap::new();
     for source in &config.sources {
@@ -101,60 +93,6 @@ async fn keep_located(pool: &BindPool, domain: &str) {
                 tracing::debug!(%error, domain, "no domain controllers for binds in DNS");
                 tokio::time::sleep(patience).await;
             }
-        }
-    }
-}
-
-/// Shows each round that reads everything at the terminal.
-struct Bars {
-    progress: MultiProgress,
-    bars: Mutex<BTreeMap<String, ProgressBar>>,
-}
-
-impl Bars {
-    fn new(progress: MultiProgress) -> Self {
-        Self {
-            progress,
-            bars: Mutex::new(BTreeMap::new()),
-        }
-    }
-
-    fn with(&self, source: &str, act: impl FnOnce(&ProgressBar)) {
-        let bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bar) = bars.get(source) {
-            act(bar);
-        }
-    }
-}
-
-impl Observer for Bars {
-    fn begin(&self, source: &str) {
-        let bar = self.progress.add(ProgressBar::no_length());
-        let style = "{spinner} {prefix}: {human_pos} objects received, {per_sec}, {elapsed} {msg}";
-        if let Ok(style) = ProgressStyle::with_template(style) {
-            bar.set_style(style);
-        }
-        bar.set_prefix(source.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(200));
-        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
-        bars.insert(source.to_owned(), bar);
-    }
-
-    fn received(&self, source: &str, objects: u64) {
-        self.with(source, |bar| bar.set_position(objects));
-    }
-
-    fn storing(&self, source: &str, entries: u64) {
-        self.with(source, |bar| {
-            bar.set_message(format!("storing {entries} entries"))
-        });
-    }
-
-    fn end(&self, source: &str) {
-        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bar) = bars.remove(source) {
-            bar.finish_and_clear();
-            self.progress.remove(&bar);
         }
     }
 }

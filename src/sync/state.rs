@@ -246,6 +246,18 @@ mod tests {
     }
 
     #[test]
+    fn a_success_too_long_ago_is_behind() {
+        let mut state = SourceState::new("corp");
+        state.state = State::Current;
+        state.last_success = Some(at(100));
+        state.late_after = Some(Duration::from_secs(30));
+        assert_eq!(state.status(at(130)).state, State::Current);
+        assert_eq!(state.status(at(131)).state, State::Behind);
+        state.state = State::Failing;
+        assert_eq!(state.status(at(500)).state, State::Failing);
+    }
+
+    #[test]
     fn readiness_names_its_reason() {
         let limit = Duration::from_secs(10);
         let mut state = SourceState::new("corp");

@@ -6,7 +6,7 @@ use crate::{
     schema::Schema,
     store::{MemoryStore, Store},
     sync::{
-        fake::{DOMAIN, FakeDomain, STAFF, bare, group, links, object, user},
+        fake::{Ad, DOMAIN, FakeDomain, STAFF, bare, group, links, object, user},
         observe::LogObserver,
     },
 };
@@ -186,7 +186,8 @@ async fn a_full_round_that_breaks_off_removes_nothing() {
 
 #[tokio::test]
 async fn what_makes_the_position_doubtful_makes_a_full_round() {
-    let doubts: [(&str, fn(&mut crate::sync::fake::Ad)); 3] = [
+    type Make = fn(&mut Ad);
+    let doubts: [(&str, Make); 3] = [
         ("rejected", |ad| ad.rejects = true),
         ("usn", |ad| ad.usn = 50),
         ("invocation", |ad| {
@@ -255,6 +256,20 @@ async fn a_restart_goes_on_from_the_stored_position() {
     replica.round().await.unwrap();
     assert!(replica.dn(11).is_some());
     assert_eq!(cookies(&domain), [None, Some(3)]);
+}
+
+#[tokio::test]
+async fn what_the_store_refuses_is_applied_by_the_next_round() {
+    let domain = domain_with(&[10]);
+    let mut replica = Replica::new(&domain);
+    replica.round().await.unwrap();
+    domain.add(user(11));
+    replica.store.fail_next_commit();
+    replica.round().await.unwrap_err();
+    assert_eq!(replica.state.load().state, State::Failing);
+    assert_eq!(replica.dn(11), None);
+    replica.round().await.unwrap();
+    assert!(replica.dn(11).is_some());
 }
 
 #[tokio::test]
