@@ -197,6 +197,7 @@ impl Connection {
             &request,
             &mut self.output,
         )
+        .instrument(tracing::debug_span!("operation", msg.id = request.id.0))
         .await;
         match next {
             Next::Done => {}
