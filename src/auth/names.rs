@@ -84,7 +84,7 @@ fn by_identity(snapshot: &Snapshot, text: &str) -> Option<RoaringBitmap> {
         None => return None,
     };
     let id = if kind.eq_ignore_ascii_case("GUID") {
-        snapshot.id_of(Uuid::parse_str(value).ok()?)
+        snapshot.id_of(guid(value)?)
     } else if kind.eq_ignore_ascii_case("SID") {
         let octets = value.parse::<Sid>().ok()?.to_bytes();
         return Some(equal(snapshot, snapshot.known().object_sid, &octets));
@@ -92,6 +92,16 @@ fn by_identity(snapshot: &Snapshot, text: &str) -> Option<RoaringBitmap> {
         return None;
     };
     Some(id.into_iter().map(|id| id.0).collect())
+}
+
+/// With hyphens as text, without them as the octets (MS-ADTS section 3.1.1.3.1.2.4).
+fn guid(text: &str) -> Option<Uuid> {
+    let uuid = Uuid::parse_str(text).ok()?;
+    match text.len() {
+        36 => Some(uuid),
+        32 => Some(Uuid::from_bytes_le(*uuid.as_bytes())),
+        _ => None,
+    }
 }
 
 fn by_dn(snapshot: &Snapshot, dn: &Dn) -> RoaringBitmap {
@@ -124,7 +134,10 @@ fn by_uid_below(snapshot: &Snapshot, dn: &Dn) -> Option<RoaringBitmap> {
 fn by_account_name(snapshot: &Snapshot, text: &str) -> RoaringBitmap {
     let known = snapshot.known();
     let account = |name: &str| equal(snapshot, known.sam_account_name, name.as_bytes());
-    if let Some((domain, name)) = text.split_once('\\') {
+    // In a canonical name the backslash is an escape.
+    if let Some((domain, name)) = text.split_once('\\')
+        && !domain.contains('/')
+    {
         let accounts = account(name);
         return of_sources(snapshot, &accounts, |source| {
             source.has_netbios_name(domain)
@@ -172,24 +185,22 @@ fn by_canonical_name(snapshot: &Snapshot, domain: &str, path: &str) -> RoaringBi
     let path = path.replace("\\/", "\0");
     for part in path.split('/') {
         let part = part.replace('\0', "/");
+        // By name, so that a bind costs the same however many entries a container has.
         open = open
             .into_iter()
-            .flat_map(|id| snapshot.children(id))
-            .filter(|id| {
-                snapshot
-                    .entry(*id)
-                    .and_then(|entry| Rdn::parse(&entry.rdn).ok())
-                    .is_some_and(|rdn| {
-                        rdn.avas.iter().any(|ava| {
-                            String::from_utf8_lossy(&ava.value).to_lowercase()
-                                == part.to_lowercase()
-                        })
-                    })
+            .flat_map(|above| {
+                NAMING_ATTRIBUTES.iter().filter_map({
+                    let part = part.as_bytes();
+                    move |naming| snapshot.child_named(above, &Rdn::new(naming, part))
+                })
             })
             .collect();
     }
     open.into_iter().map(|id| id.0).collect()
 }
+
+/// What AD names entries by, beside `dc`, which is in the part before the path.
+const NAMING_ATTRIBUTES: &[&str] = &["cn", "ou"];
 
 /// The served entries that have this value, through the equality index.
 fn equal(snapshot: &Snapshot, attribute: AttributeId, value: &[u8]) -> RoaringBitmap {
@@ -217,3 +228,6 @@ fn equal(snapshot: &Snapshot, attribute: AttributeId, value: &[u8]) -> RoaringBi
         .map(|id| id.0)
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -247,13 +247,14 @@ impl<'s> Builder<'s> {
                 return (OriginId::LOCAL, Kind::Local, self.local_form(entry));
             }
             // A source that is not configured any more: kept, but not served.
-            None => return (OriginId::FORMER, Kind::Container, Vec::new()),
+            None => return (OriginId::FORMER, Kind::Container, bare(entry)),
         };
         let origin = origin_of(position);
         let kind = match derive::classify(entry) {
             derive::Kind::User => Kind::User,
             derive::Kind::Group { .. } => Kind::Group { posix: false },
-            derive::Kind::Container | derive::Kind::Unserved => Kind::Container,
+            derive::Kind::Container => Kind::Container,
+            derive::Kind::Unserved => return (origin, Kind::Container, bare(entry)),
         };
         let next = &self.next;
         let own_sid = derive::object_sid(entry);
@@ -420,6 +421,18 @@ impl<'s> Builder<'s> {
             };
         }
     }
+}
+
+/// What is shown of an entry that is not served itself, in case something served lies below it.
+fn bare(entry: &Entry) -> Vec<Attribute> {
+    let attribute = |description: &str, value: String| Attribute {
+        description: description.to_owned(),
+        values: vec![value.into_bytes()],
+    };
+    vec![
+        attribute("objectClass", "top".to_owned()),
+        attribute("entryUUID", entry.uuid.to_string()),
+    ]
 }
 
 /// Sources follow the local origin.

@@ -264,7 +264,9 @@ impl Snapshot {
                     .all(|(key, own)| **key == **own);
                 same.then_some((id, below))
             });
-        let Some((mut id, below)) = top.min_by_key(|(_, below)| *below) else {
+        let Some((mut id, below)) =
+            top.min_by_key(|(id, below)| (*below, self.entry(*id).map(|entry| entry.uuid)))
+        else {
             return Resolved::Missing { nearest: None };
         };
         for key in keys.iter().take(below).rev() {
@@ -291,7 +293,7 @@ impl Snapshot {
     }
 
     /// The accepted entry of this normalized RDN below another; one that is not served may have
-    /// the name of one that is.
+    /// the name of one that is. Should two be accepted, it is the same one after a restart.
     fn child(
         &self,
         parent: EntryId,
@@ -301,12 +303,13 @@ impl Snapshot {
         self.names
             .get(&self.name_hash(parent, key))?
             .iter()
-            .find(|id| {
+            .filter(|id| {
                 self.entry(*id).is_some_and(|entry| {
                     entry.parent == Some(parent)
                         && entry.keys.first().is_some_and(|own| **own == *key)
                 }) && accept(*id)
             })
+            .min_by_key(|id| self.entry(*id).map(|entry| entry.uuid))
     }
 
     pub(super) fn name_hash(&self, parent: EntryId, key: &[u8]) -> u64 {

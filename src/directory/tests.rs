@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-mod build;
+pub(crate) mod build;
 mod filters;
 mod gids;
 mod links;

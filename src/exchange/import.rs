@@ -280,6 +280,13 @@ impl<'s> Batch<'s> {
                     });
                 }
                 Some((uuid, Origin::Local)) => uuid,
+                // An entry of another name, perhaps one from AD, must not be replaced by mistake.
+                None if is_taken(snapshot, record.uuid) => {
+                    return Err(ImportError::Uuid {
+                        place: record.place.clone(),
+                        uuid: record.uuid,
+                    });
+                }
                 None => record.uuid,
             };
             if !uuids.insert(uuid) {
@@ -417,6 +424,12 @@ fn present(snapshot: &Snapshot, dn: &Dn) -> Option<(Uuid, Origin)> {
     Some((entry.uuid, origin))
 }
 
+fn is_taken(snapshot: &Snapshot, uuid: Uuid) -> bool {
+    snapshot
+        .id_of(uuid)
+        .is_some_and(|id| snapshot.entry(id).is_some())
+}
+
 /// An entryUUID in the record is kept, so that an export can be taken back.
 fn take_uuid(attributes: &mut Vec<Attribute>) -> Option<Uuid> {
     let position = attributes
@@ -455,7 +468,7 @@ pub enum ImportError {
         error: DnError,
     },
     /// The empty DN.
-    #[error("{place}the empty DN is that of the root DSE, which the server makes itself")]
+    #[error("{place}: the empty DN is that of the root DSE, which the server makes itself")]
     RootDse {
         /// Where.
         place: Place,

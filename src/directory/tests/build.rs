@@ -23,20 +23,20 @@ use crate::{
     store::MemoryStore,
 };
 
-pub(super) const SOURCE: &str = "corp";
+pub(crate) const SOURCE: &str = "corp";
 /// No numbers.
-pub(super) const NOBODY: [u32; 0] = [];
+pub(crate) const NOBODY: [u32; 0] = [];
 /// No values.
-pub(super) const NO_VALUES: [&str; 0] = [];
+pub(crate) const NO_VALUES: [&str; 0] = [];
 
 const DOMAIN_SID: &str = "S-1-5-21-2966102495-3163130805-921133302";
 
 /// The identity behind a small number.
-pub(super) fn id(number: u32) -> Uuid {
+pub(crate) fn id(number: u32) -> Uuid {
     Uuid::from_u128(0x1000_0000_0000_4000_8000_0000_0000_0000 + u128::from(number))
 }
 
-pub(super) fn attribute(description: &str, values: &[&str]) -> Attribute {
+pub(crate) fn attribute(description: &str, values: &[&str]) -> Attribute {
     Attribute {
         description: description.to_owned(),
         values: values
@@ -47,7 +47,7 @@ pub(super) fn attribute(description: &str, values: &[&str]) -> Attribute {
 }
 
 /// A way to say what an entry has.
-pub(super) trait With: Sized {
+pub(crate) trait With: Sized {
     fn with(self, description: &str, values: &[&str]) -> Self;
     fn linked(self, attribute: &str, targets: &[u32]) -> Self;
     fn below(self, parent: u32) -> Self;
@@ -93,7 +93,7 @@ fn entry(number: u32, parent: Option<u32>, rdn: &str, origin: Origin) -> Entry {
 }
 
 /// A local entry with the values of its RDN.
-pub(super) fn local(number: u32, parent: Option<u32>, rdn: &str, class: &str) -> Entry {
+pub(crate) fn local(number: u32, parent: Option<u32>, rdn: &str, class: &str) -> Entry {
     let mut made = entry(number, parent, rdn, Origin::Local).with("objectClass", &[class]);
     for ava in &Dn::parse(rdn).unwrap().rdn().unwrap().avas {
         made.set(&ava.attribute, vec![ava.value.clone()]);
@@ -102,7 +102,7 @@ pub(super) fn local(number: u32, parent: Option<u32>, rdn: &str, class: &str) ->
 }
 
 /// A local top, `dc=example,dc=com`.
-pub(super) fn local_top(number: u32) -> Entry {
+pub(crate) fn local_top(number: u32) -> Entry {
     local(number, None, "dc=example,dc=com", "domain")
 }
 
@@ -114,7 +114,7 @@ fn ad(number: u32, parent: Option<u32>, rdn: &str, classes: &[&str]) -> Entry {
 }
 
 /// The top of the AD domain, `DC=corp,DC=example,DC=com`.
-pub(super) fn domain(number: u32) -> Entry {
+pub(crate) fn domain(number: u32) -> Entry {
     let mut made = ad(
         number,
         None,
@@ -125,7 +125,7 @@ pub(super) fn domain(number: u32) -> Entry {
     made
 }
 
-pub(super) fn ou(number: u32, parent: u32, name: &str) -> Entry {
+pub(crate) fn ou(number: u32, parent: u32, name: &str) -> Entry {
     ad(
         number,
         Some(parent),
@@ -143,7 +143,7 @@ fn sid(rid: Option<u32>) -> Vec<u8> {
 }
 
 /// A user of AD whose RID is his number plus 1000; Domain Users is his primary group.
-pub(super) fn user(number: u32, parent: u32, name: &str) -> Entry {
+pub(crate) fn user(number: u32, parent: u32, name: &str) -> Entry {
     let mut made = ad(
         number,
         Some(parent),
@@ -159,7 +159,7 @@ pub(super) fn user(number: u32, parent: u32, name: &str) -> Entry {
 }
 
 /// A global security group of AD, whose RID is its number plus 1000, or below 1000 the number.
-pub(super) fn group(number: u32, parent: u32, name: &str, members: &[u32]) -> Entry {
+pub(crate) fn group(number: u32, parent: u32, name: &str, members: &[u32]) -> Entry {
     let mut made = ad(
         number,
         Some(parent),
@@ -179,7 +179,7 @@ pub(super) fn group(number: u32, parent: u32, name: &str, members: &[u32]) -> En
     made
 }
 
-pub(super) fn settings(select: SelectSettings) -> SourceSettings {
+pub(crate) fn settings(select: SelectSettings) -> SourceSettings {
     SourceSettings {
         name: SOURCE.to_owned(),
         domain: "corp.example.com".to_owned(),
@@ -189,25 +189,25 @@ pub(super) fn settings(select: SelectSettings) -> SourceSettings {
 }
 
 /// A directory over a store in memory, which can be opened again.
-pub(super) struct Fixture {
-    pub(super) store: Arc<MemoryStore>,
-    pub(super) sources: Vec<SourceSettings>,
-    pub(super) directory: Directory,
+pub(crate) struct Fixture {
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) sources: Vec<SourceSettings>,
+    pub(crate) directory: Directory,
 }
 
 impl Fixture {
-    pub(super) fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
+    pub(crate) fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
         Self::selecting(SelectSettings::default(), entries)
     }
 
-    pub(super) fn selecting(
+    pub(crate) fn selecting(
         select: SelectSettings,
         entries: impl IntoIterator<Item = Entry>,
     ) -> Self {
         Self::with_sources(vec![settings(select)], entries)
     }
 
-    pub(super) fn with_sources(
+    pub(crate) fn with_sources(
         sources: Vec<SourceSettings>,
         entries: impl IntoIterator<Item = Entry>,
     ) -> Self {
@@ -222,19 +222,19 @@ impl Fixture {
     }
 
     /// The same content, loaded anew.
-    pub(super) fn reopened(&self) -> Directory {
+    pub(crate) fn reopened(&self) -> Directory {
         open(&self.store, self.sources.clone())
     }
 
-    pub(super) fn put(&self, entries: impl IntoIterator<Item = Entry>) {
+    pub(crate) fn put(&self, entries: impl IntoIterator<Item = Entry>) {
         self.change(entries, &[]);
     }
 
-    pub(super) fn delete(&self, numbers: &[u32]) {
+    pub(crate) fn delete(&self, numbers: &[u32]) {
         self.change([], numbers);
     }
 
-    pub(super) fn change(&self, entries: impl IntoIterator<Item = Entry>, deleted: &[u32]) {
+    pub(crate) fn change(&self, entries: impl IntoIterator<Item = Entry>, deleted: &[u32]) {
         self.directory
             .write(|transaction| {
                 for entry in entries {
@@ -249,27 +249,27 @@ impl Fixture {
     }
 
     /// The entry as it is stored.
-    pub(super) fn stored(&self, number: u32) -> Entry {
+    pub(crate) fn stored(&self, number: u32) -> Entry {
         self.directory
             .write(|transaction| transaction.get(id(number)))
             .unwrap()
             .unwrap()
     }
 
-    pub(super) fn now(&self) -> Arc<Snapshot> {
+    pub(crate) fn now(&self) -> Arc<Snapshot> {
         self.directory.snapshot()
     }
 
     /// The numbers of the served entries that a filter finds anywhere, by plan; fails where a scan
     /// or a directory that is loaded anew finds others.
-    pub(super) fn find(&self, filter: &str) -> Vec<u32> {
+    pub(crate) fn find(&self, filter: &str) -> Vec<u32> {
         let found = find(&self.now(), filter);
         assert_eq!(find(&self.reopened().snapshot(), filter), found, "reopened");
         found
     }
 
     /// The values of an attribute, sorted.
-    pub(super) fn values(&self, number: u32, attribute: &str) -> Vec<String> {
+    pub(crate) fn values(&self, number: u32, attribute: &str) -> Vec<String> {
         let found = values(&self.now(), number, attribute);
         assert_eq!(
             values(&self.reopened().snapshot(), number, attribute),
@@ -279,12 +279,12 @@ impl Fixture {
         found
     }
 
-    pub(super) fn dn(&self, number: u32) -> String {
+    pub(crate) fn dn(&self, number: u32) -> String {
         let now = self.now();
         now.dn(now.id_of(id(number)).unwrap())
     }
 
-    pub(super) fn is_served(&self, number: u32) -> bool {
+    pub(crate) fn is_served(&self, number: u32) -> bool {
         let is_served = |snapshot: &Snapshot| {
             snapshot
                 .id_of(id(number))
@@ -296,13 +296,13 @@ impl Fixture {
     }
 
     /// Which of these are served.
-    pub(super) fn served(&self, numbers: &[u32]) -> Vec<u32> {
+    pub(crate) fn served(&self, numbers: &[u32]) -> Vec<u32> {
         let served = numbers.iter().copied();
         served.filter(|number| self.is_served(*number)).collect()
     }
 }
 
-pub(super) fn open(store: &Arc<MemoryStore>, sources: Vec<SourceSettings>) -> Directory {
+pub(crate) fn open(store: &Arc<MemoryStore>, sources: Vec<SourceSettings>) -> Directory {
     let (directory, summary) = Directory::open(
         Arc::clone(store) as Arc<_>,
         Schema::shared_builtin(),
@@ -313,7 +313,7 @@ pub(super) fn open(store: &Arc<MemoryStore>, sources: Vec<SourceSettings>) -> Di
     directory
 }
 
-pub(super) fn bind(snapshot: &Snapshot, filter: &str) -> BoundFilter {
+pub(crate) fn bind(snapshot: &Snapshot, filter: &str) -> BoundFilter {
     let filter = Filter::parse(filter).unwrap();
     BoundFilter::bind(
         &filter.as_request(),
@@ -323,9 +323,9 @@ pub(super) fn bind(snapshot: &Snapshot, filter: &str) -> BoundFilter {
 }
 
 /// One entry of an answer: DN, then descriptions with sorted values.
-pub(super) type Found = (String, BTreeMap<String, Vec<Vec<u8>>>);
+pub(crate) type Found = (String, BTreeMap<String, Vec<Vec<u8>>>);
 
-pub(super) fn search(
+pub(crate) fn search(
     snapshot: &Arc<Snapshot>,
     base: Option<EntryId>,
     scope: SearchScope,
@@ -344,7 +344,7 @@ pub(super) fn search(
     found
 }
 
-pub(super) fn select(
+pub(crate) fn select(
     snapshot: &Snapshot,
     attributes: &[&str],
     types_only: bool,
@@ -359,7 +359,7 @@ pub(super) fn select(
 }
 
 /// Reads SearchResultEntry messages.
-pub(super) fn decode(out: &[u8]) -> Vec<Found> {
+pub(crate) fn decode(out: &[u8]) -> Vec<Found> {
     let mut messages = Reader::new(out);
     let mut found = Vec::new();
     while !messages.is_empty() {
@@ -387,7 +387,7 @@ pub(super) fn decode(out: &[u8]) -> Vec<Found> {
 }
 
 /// The numbers of the served entries that match.
-pub(super) fn find(snapshot: &Arc<Snapshot>, filter: &str) -> Vec<u32> {
+pub(crate) fn find(snapshot: &Arc<Snapshot>, filter: &str) -> Vec<u32> {
     let bound = bind(snapshot, filter);
     let planned: BTreeSet<String> = search(
         snapshot,
@@ -414,7 +414,7 @@ pub(super) fn find(snapshot: &Arc<Snapshot>, filter: &str) -> Vec<u32> {
 }
 
 /// The served entries a filter is true of, without any plan.
-pub(super) fn scan(snapshot: &Snapshot, filter: &BoundFilter) -> Vec<EntryId> {
+pub(crate) fn scan(snapshot: &Snapshot, filter: &BoundFilter) -> Vec<EntryId> {
     (0..snapshot.id_bound())
         .map(EntryId)
         .filter(|id| {
@@ -428,7 +428,7 @@ pub(super) fn scan(snapshot: &Snapshot, filter: &BoundFilter) -> Vec<EntryId> {
         .collect()
 }
 
-pub(super) fn values(snapshot: &Arc<Snapshot>, number: u32, attribute: &str) -> Vec<String> {
+pub(crate) fn values(snapshot: &Arc<Snapshot>, number: u32, attribute: &str) -> Vec<String> {
     let base = snapshot.id_of(id(number)).unwrap();
     let found = search(
         snapshot,
@@ -448,7 +448,7 @@ pub(super) fn values(snapshot: &Arc<Snapshot>, number: u32, attribute: &str) -> 
 }
 
 /// What a DN resolves to: the number, or the DN of the nearest entry above.
-pub(super) fn resolve(snapshot: &Snapshot, dn: &str) -> Result<u32, String> {
+pub(crate) fn resolve(snapshot: &Snapshot, dn: &str) -> Result<u32, String> {
     match snapshot.resolve(&Dn::parse(dn).unwrap()) {
         Resolved::Found(found) => {
             let number = snapshot.entry(found).unwrap().uuid.as_u128() - id(0).as_u128();

@@ -1,1 +1,206 @@
+//! Changes one by one against the same content loaded anew.
 
+use std::{collections::BTreeMap, sync::Arc};
+
+use proptest::{prelude::*, sample::select};
+
+use super::build::*;
+use crate::{
+    directory::{EntryId, SelectSettings, Snapshot},
+    entry::Entry,
+    proto::request::SearchScope,
+};
+
+/// Everything a reader can see: by identity, DN and attributes of what is served.
+fn picture(snapshot: &Arc<Snapshot>) -> BTreeMap<String, Found> {
+    search(
+        snapshot,
+        None,
+        SearchScope::WholeSubtree,
+        bind(snapshot, "(&)"),
+        &["*", "+"],
+    )
+    .into_iter()
+    .map(|found| {
+        let uuid = String::from_utf8_lossy(&found.1["entryUUID"][0]).into_owned();
+        (uuid, found)
+    })
+    .collect()
+}
+
+/// What searches by index say, and which DNs lead where.
+fn answers(snapshot: &Arc<Snapshot>) -> Vec<String> {
+    let mut answers = Vec::new();
+    for filter in [
+        "(uid=*)",
+        "(uid=u1*)",
+        "(objectClass=posixGroup)",
+        "(cn=renamed)",
+        "(gidNumber=700)",
+        "(member=*)",
+        "(memberOf=*)",
+        "(memberUid=u11)",
+        "(memberOf:1.2.840.113556.1.4.1941:=cn=g30,dc=corp,dc=example,dc=com)",
+        "(member=cn=u11,dc=corp,dc=example,dc=com)",
+        "(!(hasSubordinates=TRUE))",
+    ] {
+        answers.push(format!("{filter} {:?}", find(snapshot, filter)));
+    }
+    for id in (0..snapshot.id_bound()).map(EntryId) {
+        if snapshot.is_served(id) {
+            let dn = snapshot.dn(id);
+            answers.push(format!("{dn} {:?}", resolve(snapshot, &dn)));
+        }
+    }
+    for id in snapshot.naming_contexts() {
+        answers.push(snapshot.dn(id));
+    }
+    answers.sort();
+    answers
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(u32, Shape),
+    Delete(u32),
+}
+
+#[derive(Clone, Debug)]
+struct Shape {
+    parent: u32,
+    renamed: bool,
+    primary: u32,
+    gid: bool,
+    disabled: bool,
+    deleted: bool,
+    links: Vec<u32>,
+}
+
+/// 1 and 2 are tops, 3 to 6 OUs, 11 to 15 users, 30 to 33 groups, 40 to 42 local.
+const NUMBERS: &[u32] = &[
+    1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 30, 31, 32, 33, 40, 41, 42,
+];
+
+fn made(number: u32, shape: &Shape) -> Entry {
+    let name = |prefix: &str| {
+        if shape.renamed {
+            "renamed".to_owned()
+        } else {
+            format!("{prefix}{number}")
+        }
+    };
+    let mut entry = match number {
+        1 => domain(1),
+        2 => local_top(2),
+        3..=6 => ou(number, shape.parent, &name("ou")),
+        11..=15 => user(number, shape.parent, &format!("u{number}"))
+            .named(&format!("CN={}", name("u")))
+            .with("primaryGroupID", &[&shape.primary.to_string()])
+            .with(
+                "userAccountControl",
+                &[if shape.disabled { "514" } else { "512" }],
+            )
+            .linked("manager", &shape.links),
+        30..=33 => group(number, shape.parent, &name("g"), &shape.links),
+        _ => local(
+            number,
+            Some(shape.parent),
+            &format!("cn={}", name("l")),
+            "groupOfNames",
+        )
+        .linked("member", &shape.links),
+    };
+    if shape.gid && number >= 30 {
+        entry.set("gidNumber", vec![b"700".to_vec()]);
+    }
+    if shape.deleted && number > 2 && number < 40 {
+        entry.set("isDeleted", vec![b"TRUE".to_vec()]);
+    }
+    entry
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let shape = (
+        select(&[1u32, 1, 1, 2, 3, 4, 5, 6, 11][..]),
+        prop::bool::weighted(0.15),
+        select(&[513u32, 1030, 1031, 1033][..]),
+        any::<bool>(),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.1),
+        prop::collection::vec(select(NUMBERS), 0..4),
+    )
+        .prop_map(
+            |(parent, renamed, primary, gid, disabled, deleted, links)| Shape {
+                parent,
+                renamed,
+                primary,
+                gid,
+                disabled,
+                deleted,
+                links,
+            },
+        );
+    prop_oneof![
+        5 => (select(NUMBERS), shape).prop_map(|(number, shape)| Step::Put(number, shape)),
+        1 => select(NUMBERS).prop_map(Step::Delete),
+    ]
+}
+
+fn selects() -> impl Strategy<Value = SelectSettings> {
+    let dns = |names: &'static [&'static str]| {
+        prop::collection::vec(
+            select(names).prop_map(|rdn| format!("{rdn},dc=corp,dc=example,dc=com")),
+            0..2,
+        )
+    };
+    let exclude = prop::option::of(select(
+        &[
+            "(userAccountControl:1.2.840.113556.1.4.803:=2)",
+            "(memberOf=cn=g31,dc=corp,dc=example,dc=com)",
+            "(cn=renamed)",
+            "(ou:dn:=ou4)",
+        ][..],
+    ));
+    (
+        dns(&["ou=ou3", "ou=ou4"]),
+        dns(&["cn=g30", "cn=g31"]),
+        exclude,
+    )
+        .prop_map(|(bases, groups, exclude)| SelectSettings {
+            bases,
+            groups,
+            exclude: exclude.map(str::to_owned),
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 600, ..Default::default() })]
+
+    #[test]
+    fn changes_one_by_one_are_the_same_as_all_at_once(
+        select in selects(),
+        changes in prop::collection::vec(prop::collection::vec(steps(), 1..6), 1..14),
+    ) {
+        let fixture = Fixture::selecting(select, [domain(1)]);
+        let mut kept = Vec::new();
+        for change in changes {
+            let (mut put, mut deleted) = (Vec::new(), Vec::new());
+            for step in &change {
+                match step {
+                    Step::Put(number, shape) => put.push(made(*number, shape)),
+                    Step::Delete(number) => deleted.push(*number),
+                }
+            }
+            fixture.change(put, &deleted);
+            let now = fixture.now();
+            let loaded = fixture.reopened().snapshot();
+            prop_assert_eq!(now.stored(), loaded.stored());
+            prop_assert_eq!(picture(&now), picture(&loaded));
+            prop_assert_eq!(answers(&now), answers(&loaded));
+            kept.push((Arc::clone(&now), picture(&now)));
+        }
+        for (snapshot, before) in kept {
+            prop_assert_eq!(picture(&snapshot), before);
+        }
+    }
+}

@@ -1,1 +1,189 @@
+//! Which attributes an answer carries, limits, and slices.
 
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::build::*;
+use crate::{
+    directory::{Progress, Search},
+    entry::Entry,
+    proto::{MessageId, request::SearchScope},
+};
+
+fn world() -> Vec<Entry> {
+    vec![
+        local_top(1),
+        local(2, Some(1), "cn=Ann", "inetOrgPerson")
+            .with("sn", &["Smith"])
+            .with("CN;lang-DE;x-a", &["Anna"])
+            .with("userPassword", &["secret"])
+            .with("userPassword;x-a", &["secret"])
+            .with("createTimestamp", &["20260101000000Z"])
+            .with("nosuchattribute", &["x"])
+            .with("memberOf", &["cn=lie"])
+            .with("entryUUID", &["not this one"]),
+        domain(10),
+        user(11, 10, "ann"),
+        group(12, 10, "team", &[11]),
+    ]
+}
+
+fn names(fixture: &Fixture, number: u32, list: &[&str]) -> BTreeSet<String> {
+    let now = fixture.now();
+    let found = search(
+        &now,
+        now.id_of(id(number)),
+        SearchScope::BaseObject,
+        bind(&now, "(objectClass=*)"),
+        list,
+    );
+    found[0].1.keys().cloned().collect()
+}
+
+#[test]
+fn lists_select_what_the_rfc_says() {
+    let fixture = Fixture::new(world());
+    let user = ["cn", "cn;lang-de;x-a", "objectClass", "sn", "uSNChanged"];
+    let operational = [
+        "createTimestamp",
+        "entryDN",
+        "entryUUID",
+        "hasSubordinates",
+        "numSubordinates",
+        "structuralObjectClass",
+        "subschemaSubentry",
+    ];
+    let both = [user.as_slice(), &operational].concat();
+    for (list, expected) in [
+        (&[][..], &user[..]),
+        (&["*"], &user),
+        (&["+"], &operational),
+        (&["*", "+"], &both),
+        (&["1.1"], &[]),
+        (&["1.1", "sn"], &["sn"]),
+        (&["nosuch", "sn;;", "", "SN"], &["sn"]),
+        (&["sn", "surname", "2.5.4.4"], &["sn"]),
+        (&["cn"], &["cn", "cn;lang-de;x-a"]),
+        (&["cn;x-a"], &["cn;lang-de;x-a"]),
+        (&["CN;LANG-de;X-A"], &["cn;lang-de;x-a"]),
+        (&["cn;lang-fr"], &[]),
+        (&["name"], &["cn", "cn;lang-de;x-a", "sn"]),
+        (&["name", "cn;x-a"], &["cn", "cn;lang-de;x-a", "sn"]),
+        (&["userPassword"], &[]),
+        (&["2.5.4.35", "userPassword;x-a"], &[]),
+        (&["memberOf", "distinguishedName"], &[]),
+        (&["entrydn"], &["entryDN"]),
+        (&["entryDN;x-a"], &[]),
+    ] {
+        let expected: BTreeSet<String> = expected.iter().map(|name| (*name).to_owned()).collect();
+        let found = names(&fixture, 2, list);
+        assert_eq!(found, expected, "{list:?}");
+    }
+    assert_eq!(fixture.values(2, "entryUUID"), [id(2).to_string()]);
+    assert_eq!(
+        fixture.values(2, "structuralObjectClass"),
+        ["inetOrgPerson"]
+    );
+}
+
+#[test]
+fn derived_attributes_come_on_request() {
+    let fixture = Fixture::new(world());
+    for list in [&["*"][..], &["+"], &[], &["memberof", "distinguishedname"]] {
+        let found = names(&fixture, 11, list);
+        assert!(found.contains("memberOf"), "{list:?}");
+        assert!(found.contains("distinguishedName"), "{list:?}");
+    }
+    assert!(names(&fixture, 12, &[]).contains("memberUid"));
+    assert!(names(&fixture, 12, &[]).contains("member"));
+    assert!(!names(&fixture, 12, &["+"]).contains("member"));
+    assert_eq!(fixture.values(10, "hasSubordinates"), ["TRUE"]);
+    assert_eq!(fixture.values(10, "numSubordinates"), ["2"]);
+    assert_eq!(fixture.values(11, "hasSubordinates"), ["FALSE"]);
+    assert_eq!(
+        fixture.values(11, "entryDN"),
+        ["CN=ann,DC=corp,DC=example,DC=com"]
+    );
+    assert_eq!(fixture.values(11, "subschemaSubentry"), ["cn=Subschema"]);
+}
+
+#[test]
+fn types_only_leaves_the_values_out() {
+    let fixture = Fixture::new(world());
+    let now = fixture.now();
+    let everything = |types_only| {
+        let mut search = Search::new(
+            Arc::clone(&now),
+            None,
+            SearchScope::WholeSubtree,
+            bind(&now, "(objectClass=*)"),
+            select(&now, &["*", "+"], types_only),
+            0,
+        );
+        let mut out = Vec::new();
+        search.run(MessageId(1), &mut out, usize::MAX, usize::MAX);
+        decode(&out)
+    };
+    let (types, values) = (everything(true), everything(false));
+    assert_eq!(types.len(), values.len());
+    for (types, values) in types.iter().zip(&values) {
+        assert!(types.1.keys().eq(values.1.keys()));
+        assert!(types.1.values().all(Vec::is_empty));
+        assert!(values.1.values().all(|values| !values.is_empty()));
+    }
+}
+
+/// Runs in slices; returns what was found and how it ended.
+fn sliced(
+    fixture: &Fixture,
+    filter: &str,
+    size_limit: u32,
+    mark: usize,
+    budget: usize,
+) -> (Vec<Found>, Progress) {
+    let now = fixture.now();
+    let mut search = Search::new(
+        Arc::clone(&now),
+        None,
+        SearchScope::WholeSubtree,
+        bind(&now, filter),
+        select(&now, &[], false),
+        size_limit,
+    );
+    let mut found = Vec::new();
+    loop {
+        let mut out = Vec::new();
+        let progress = search.run(MessageId(7), &mut out, mark, budget);
+        found.extend(decode(&out));
+        if progress != Progress::Paused {
+            return (found, progress);
+        }
+    }
+}
+
+#[test]
+fn limits_and_slices() {
+    let fixture = Fixture::new(
+        [domain(1)]
+            .into_iter()
+            .chain((10..50).map(|number| user(number, 1, &format!("u{number}")))),
+    );
+    for filter in ["(uid=*)", "(&(objectClass=*)(uid=u*))", "(!(uid=u10))"] {
+        let (all, progress) = sliced(&fixture, filter, 0, usize::MAX, usize::MAX);
+        assert_eq!(progress, Progress::Complete);
+        assert_eq!(all.len(), 40);
+        for (mark, budget) in [(1, usize::MAX), (usize::MAX, 1), (700, 3), (1, 1)] {
+            assert_eq!(
+                sliced(&fixture, filter, 0, mark, budget),
+                (all.clone(), Progress::Complete)
+            );
+            assert_eq!(
+                sliced(&fixture, filter, 40, mark, budget),
+                (all.clone(), Progress::Complete)
+            );
+            assert_eq!(
+                sliced(&fixture, filter, 39, mark, budget),
+                (all[..39].to_vec(), Progress::SizeLimitExceeded)
+            );
+        }
+    }
+}
