@@ -73,7 +73,10 @@ impl Authenticator {
         let started = Instant::now();
         let snapshot = self.directory.snapshot();
         let outcome = match names::resolve(&snapshot, name) {
-            Named::One(id) => self.verify(&snapshot, id, password).await.map(|()| id),
+            Named::One(id) => match self.verify(&snapshot, id, password).await {
+                Ok(()) => self.is_still_let_in(id).map(|()| id),
+                Err(refused) => Err(refused),
+            },
             Named::InvalidDn => return Err(BindRefused::InvalidDn),
             Named::Nobody => self.nobody(password).await,
             Named::Ambiguous => {
@@ -96,6 +99,15 @@ impl Authenticator {
                 }
                 Err(refused)
             }
+        }
+    }
+
+    /// Whether the account is served and not disabled now: that may have changed meanwhile.
+    fn is_still_let_in(&self, id: EntryId) -> Result<(), BindRefused> {
+        let now = self.directory.snapshot();
+        match now.entry(id).filter(|_| now.is_served(id)) {
+            Some(entry) => let_in(account_state(&now, entry)),
+            None => Err(BindRefused::WRONG_PASSWORD),
         }
     }
 

@@ -19,11 +19,11 @@ use crate::{
 #[derive(Clone, Debug)]
 pub enum BoundFilter {
     /// All of these; none means true (RFC 4526).
-    And(Vec<BoundFilter>),
+    And(Vec<Self>),
     /// Any of these; none means false.
-    Or(Vec<BoundFilter>),
+    Or(Vec<Self>),
     /// Not this.
-    Not(Box<BoundFilter>),
+    Not(Box<Self>),
     /// An assertion about values.
     Item(Item),
     /// Cannot be evaluated: an unknown attribute or rule, an invalid assertion value.

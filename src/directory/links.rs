@@ -10,19 +10,19 @@ use crate::schema::AttributeId;
 ///
 /// Links to entries that are not served are kept, so that they show once their target is.
 #[derive(Clone, Debug, Default)]
-pub struct Links {
+pub(super) struct Links {
     forward: PostingsMap<(EntryId, AttributeId)>,
     back: PostingsMap<(EntryId, AttributeId)>,
 }
 
 impl Links {
     /// The entries that `from` names in `attribute`.
-    pub fn targets(&self, from: EntryId, attribute: AttributeId) -> Option<&Postings> {
+    pub(super) fn targets(&self, from: EntryId, attribute: AttributeId) -> Option<&Postings> {
         self.forward.get(&(from, attribute))
     }
 
     /// The entries that name `to` in `attribute`.
-    pub fn sources(&self, to: EntryId, attribute: AttributeId) -> Option<&Postings> {
+    pub(super) fn sources(&self, to: EntryId, attribute: AttributeId) -> Option<&Postings> {
         self.back.get(&(to, attribute))
     }
 

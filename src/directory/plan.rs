@@ -15,7 +15,7 @@ const FEW: u64 = 32;
 
 /// Where to look for entries: a superset of those that match.
 #[derive(Clone, Debug)]
-pub enum Candidates {
+pub(super) enum Candidates {
     /// Every entry there is.
     All,
     /// These.
@@ -24,7 +24,7 @@ pub enum Candidates {
 
 impl Candidates {
     /// Plans a search.
-    pub fn plan(
+    pub(super) fn plan(
         snapshot: &Snapshot,
         base: Option<EntryId>,
         scope: SearchScope,

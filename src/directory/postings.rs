@@ -103,7 +103,7 @@ impl Postings {
 
 /// A persistent map from keys to sets of entries; cloning it costs nothing.
 #[derive(Clone, Debug)]
-pub struct PostingsMap<K: Clone + Eq + std::hash::Hash> {
+pub(super) struct PostingsMap<K: Clone + Eq + std::hash::Hash> {
     sets: imbl::GenericHashMap<
         K,
         Postings,
@@ -122,12 +122,12 @@ impl<K: Clone + Eq + std::hash::Hash> Default for PostingsMap<K> {
 
 impl<K: Clone + Eq + std::hash::Hash> PostingsMap<K> {
     /// The entries under a key.
-    pub fn get(&self, key: &K) -> Option<&Postings> {
+    pub(super) fn get(&self, key: &K) -> Option<&Postings> {
         self.sets.get(key)
     }
 
     /// Adds an entry under a key.
-    pub fn insert(&mut self, key: K, id: EntryId) {
+    pub(super) fn insert(&mut self, key: K, id: EntryId) {
         match self.sets.get_mut(&key) {
             Some(postings) => postings.insert(id),
             None => {
@@ -152,7 +152,7 @@ impl<K: Clone + Eq + std::hash::Hash> PostingsMap<K> {
     }
 
     /// Removes an entry from under a key.
-    pub fn remove(&mut self, key: &K, id: EntryId) {
+    pub(super) fn remove(&mut self, key: &K, id: EntryId) {
         if let Some(postings) = self.sets.get_mut(key)
             && !postings.remove(id)
         {

@@ -212,7 +212,7 @@ impl Writer {
         let writer = Self {
             store,
             slices,
-            sources: sources.clone(),
+            sources,
             damaged,
         };
         Ok((writer, snapshot, summary))

@@ -50,7 +50,6 @@ pub(crate) fn attribute(description: &str, values: &[&str]) -> Attribute {
 pub(crate) trait With: Sized {
     fn with(self, description: &str, values: &[&str]) -> Self;
     fn linked(self, attribute: &str, targets: &[u32]) -> Self;
-    fn below(self, parent: u32) -> Self;
     fn named(self, rdn: &str) -> Self;
 }
 
@@ -67,11 +66,6 @@ impl With for Entry {
             attribute: attribute.to_owned(),
             targets: targets.iter().map(|target| id(*target)).collect(),
         });
-        self
-    }
-
-    fn below(mut self, parent: u32) -> Self {
-        self.parent = Some(id(parent));
         self
     }
 

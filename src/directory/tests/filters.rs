@@ -217,6 +217,14 @@ impl Plain {
         rule: MatchingRule,
         value: &[u8],
     ) -> Option<bool> {
+        // AD takes an objectGUID as text, too.
+        let guid = definition(schema, attribute)?.name() == "objectGUID";
+        let octets = str::from_utf8(value)
+            .ok()
+            .filter(|text| guid && text.len() == 36)
+            .and_then(|text| uuid::Uuid::parse_str(text).ok())
+            .map(|uuid| uuid.to_bytes_le());
+        let value = octets.as_ref().map_or(value, <[u8; 16]>::as_slice);
         let wanted = rule.normalize_assertion(schema, value).ok()?.into_owned();
         Some(
             self.of(schema, attribute)?
