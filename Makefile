@@ -16,8 +16,11 @@ test: packages fmt clippy
 # The fast part, without other programs.
 check: fmt clippy doc deny
 
+# Single functions first, then whole servers with the same data, in turns: needs slapd.
 bench:
-	$(CARGO) bench
+	$(CARGO) bench --bench decode --bench encode --bench filter --bench index
+	$(CARGO) bench --bench load -- --adduct --slapd --users 10000 --duration 3s \
+		--workload search-uid,search-member,empty,base,mixed,rootdse,bind,session,compare
 
 packages:
 	scripts/install-test-packages

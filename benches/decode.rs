@@ -5,18 +5,23 @@ mod support;
 
 use std::hint::black_box;
 
+use adduct::proto::request;
 use bytes::BytesMut;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ldap3_proto::LdapCodec;
 use tokio_util::codec::Decoder;
 
-use crate::support::fixtures;
+use crate::support::{fixtures, timing};
 
 fn decode(criterion: &mut Criterion) {
     for (name, message) in fixtures::requests() {
         let mut group = criterion.benchmark_group(format!("decode/{name}"));
         group.throughput(Throughput::Bytes(message.len() as u64));
 
+        group.bench_function("adduct", |bencher| {
+            assert!(request::decode(&message).is_ok(), "{name} does not decode");
+            bencher.iter(|| request::decode(black_box(&message)));
+        });
         group.bench_function("ldap3_proto", |bencher| {
             let mut codec = LdapCodec::default();
             let decoded = codec.decode(&mut BytesMut::from(&*message));
@@ -32,5 +37,9 @@ fn decode(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, decode);
+criterion_group! {
+    name = benches;
+    config = timing::criterion();
+    targets = decode
+}
 criterion_main!(benches);

@@ -1,12 +1,56 @@
-//! How long it takes to intersect the postings of a filter's terms, by representation.
+//! How long it takes to answer a search through the indexes, and to intersect the postings of a
+//! filter's terms, by representation.
 //!
-//! The sizes are those of SSSD's filters in a directory of 100,000 users and 2,000 groups: one
+//! Searches run on 10,000 users. The sizes of the intersections are those of SSSD's filters in a directory of 100,000 users and 2,000 groups: one
 //! short list that decides, and one long list that nearly everything is in.
+
+#[path = "support/replica.rs"]
+mod replica;
+#[path = "support/mod.rs"]
+mod support;
 
 use std::hint::black_box;
 
+use adduct::filter::Filter;
 use criterion::{Criterion, criterion_group, criterion_main};
 use roaring::RoaringBitmap;
+
+use crate::replica::Replica;
+use crate::support::{fixtures, requests, timing};
+
+/// From a decoded request to the last entry.
+fn search(criterion: &mut Criterion) {
+    let replica = Replica::generate();
+    let of_nobody = format!(
+        "(&(member={})(objectClass=posixGroup)(cn=*))",
+        replica.population.group_dn(42)
+    );
+    let [(_, point), (_, member), (_, substring)] = fixtures::FILTERS;
+    let groups = replica
+        .population
+        .memberships(fixtures::USER)
+        .map(u64::from);
+    for (name, filter, attributes, expected) in [
+        ("point", *point, requests::SSSD_USER, Some(1)),
+        ("member", *member, requests::SSSD_INITGROUPS, groups),
+        ("empty", &*of_nobody, requests::SSSD_INITGROUPS, Some(0)),
+        ("substring", *substring, requests::SSSD_MEMBER, None),
+    ] {
+        let Ok(filter) = Filter::parse(filter) else {
+            panic!("{filter} cannot be parsed");
+        };
+        let (filter, attributes) = (filter.as_request(), replica::octets(attributes));
+        let mut out = Vec::with_capacity(1 << 16);
+        let found = replica.search(&filter, &attributes, &mut out);
+        assert_eq!(found, expected.unwrap_or_else(|| found.max(1)), "{name}");
+        criterion.bench_function(&format!("index/search/{name}"), |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                replica.search(black_box(&filter), &attributes, &mut out)
+            });
+        });
+    }
+}
 
 const CASES: &[(&str, u32, u32)] = &[
     ("1-of-100000", 1, 100_000),
@@ -42,5 +86,9 @@ fn contained(ids: &[u32], contains: impl Fn(u32) -> bool) -> Vec<u32> {
     ids.iter().copied().filter(|id| contains(*id)).collect()
 }
 
-criterion_group!(benches, intersect);
+criterion_group! {
+    name = benches;
+    config = timing::criterion();
+    targets = search, intersect
+}
 criterion_main!(benches);

@@ -2,11 +2,15 @@
 //!
 //! ```text
 //! cargo bench --bench load -- --write-ldif bench.ldif --users 100000 --groups 2000
-//! cargo bench --bench load -- --slapd --users 10000 --workload search-uid,mixed
+//! cargo bench --bench load -- --adduct --users 10000 --workload search-uid,mixed
+//! cargo bench --bench load -- --adduct --slapd --users 10000 --workload search-uid,mixed
 //! cargo bench --bench load -- --uri ldaps://127.0.0.1:3636 --ca server.crt \
 //!     --bind-dn uid=service,ou=services,dc=bench,dc=example --password pw-service \
 //!     --users 100000 --groups 2000 --connections 16 --pipeline 4 --workload search-uid
 //! ```
+//!
+//! With both `--adduct` and `--slapd` each workload runs against one, then the other, so that what
+//! else the machine does falls on both.
 //!
 //! It shares no code with the crate and writes and reads BER on its own. Each connection is a
 //! closed loop: it keeps `--pipeline` requests outstanding and sends the next one when an answer
@@ -35,12 +39,12 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use clap::Parser;
 
-use crate::options::{Options, SlapdTransport};
+use crate::options::{Options, Transport};
 use crate::report::Report;
 use crate::run::Plan;
-use crate::support::ldif;
 use crate::support::population::{Population, SERVICE, password};
-use crate::support::slapd::Slapd;
+use crate::support::server::Server;
+use crate::support::{adduct, ldif, slapd};
 use crate::target::{Credentials, Target, Trust};
 use crate::workload::Workload;
 
@@ -59,7 +63,9 @@ fn main() -> ExitCode {
 fn execute(options: &Options) -> anyhow::Result<bool> {
     // `cargo bench` without a target runs this one, too: there is nothing to drive then.
     if options.names_nothing_to_do() {
-        eprintln!("load: nothing to do without --uri, --slapd or --write-ldif; see --help");
+        eprintln!(
+            "load: nothing to do without --uri, --adduct, --slapd or --write-ldif; see --help"
+        );
         return Ok(true);
     }
     let population = Arc::new(options.population()?);
@@ -73,65 +79,111 @@ fn execute(options: &Options) -> anyhow::Result<bool> {
     } else {
         measurements(options, &population)?
     };
-    let slapd = match options.slapd {
-        Some(_) => Some(Slapd::start(&population)?),
-        None => None,
-    };
-    if let Some(slapd) = &slapd {
-        eprintln!(
-            "load: slapadd took {:.1} s for {} users",
-            slapd.load_time().as_secs_f64(),
-            population.users()
-        );
-    }
-    let target = Arc::new(target(options, &population, slapd.as_ref())?);
-    let server = slapd.as_ref().map(Slapd::process_id).or(options.server_pid);
-
-    let mut report = Report::new(options.json);
+    let mut subjects = subjects(options, &population)?;
     for plan in plans {
-        let summary = run::run(&plan, &target, &population, server)
-            .with_context(|| format!("workload {}", plan.workload))?;
-        report.add(&plan, summary);
+        for subject in &mut subjects {
+            let process = subject.process_id(options);
+            let summary = run::run(&plan, &subject.target, &population, process)
+                .with_context(|| format!("workload {}", plan.workload))?;
+            subject.report.add(&plan, summary);
+        }
     }
-    report.print()
+    let mut right = true;
+    for subject in &subjects {
+        right &= subject.report.print()?;
+    }
+    Ok(right)
 }
 
-fn target(
-    options: &Options,
-    population: &Population,
-    slapd: Option<&Slapd>,
-) -> anyhow::Result<Target> {
-    let credentials = options.credentials()?;
-    let Some(slapd) = slapd else {
+/// A server to drive, and what came of it.
+struct Subject {
+    /// `None` where somebody else started it.
+    server: Option<Server>,
+    target: Arc<Target>,
+    report: Report,
+}
+
+impl Subject {
+    fn started(
+        options: &Options,
+        population: &Population,
+        transport: Transport,
+        server: Server,
+    ) -> anyhow::Result<Self> {
+        eprintln!(
+            "load: {} loaded {} users and {} groups in {:.1} s, then started in {:.2} s",
+            server.name(),
+            population.users(),
+            population.groups(),
+            server.load_time().as_secs_f64(),
+            server.start_time().as_secs_f64(),
+        );
+        let service = || Credentials {
+            dn: population.service_dn(),
+            password: password(SERVICE),
+        };
+        let uri = match transport {
+            Transport::Ldaps => server.ldaps_uri(),
+            Transport::Ldap | Transport::Starttls => server.ldap_uri(),
+        };
+        let target = Target::new(
+            &uri,
+            transport == Transport::Starttls,
+            &Trust::File(server.ca_file()),
+            options.credentials()?.or_else(|| Some(service())),
+            false,
+        )?;
+        let report = Report::new(Some(server.name()), options.json);
+        Ok(Self {
+            server: Some(server),
+            target: Arc::new(target),
+            report,
+        })
+    }
+
+    fn named(options: &Options) -> anyhow::Result<Self> {
         let uri = options.uri.as_deref().context("--uri is missing")?;
         let trust = match &options.ca {
             Some(path) => Trust::File(path.clone()),
             None if options.insecure_tls => Trust::Anything,
             None => Trust::Nothing,
         };
-        return Target::new(
+        let target = Target::new(
             uri,
             options.starttls,
             &trust,
-            credentials,
+            options.credentials()?,
             options.allow_remote,
-        );
-    };
-    let service = || Credentials {
-        dn: population.service_dn(),
-        password: password(SERVICE),
-    };
-    let uri = match options.slapd {
-        Some(SlapdTransport::Ldaps) => slapd.ldaps_uri(),
-        _ => slapd.ldap_uri(),
-    };
-    Target::new(
-        &uri,
-        options.slapd == Some(SlapdTransport::Starttls),
-        &Trust::File(slapd.ca_file()),
-        credentials.or_else(|| Some(service())),
-        false,
-    )
+        )?;
+        Ok(Self {
+            server: None,
+            target: Arc::new(target),
+            report: Report::new(None, options.json),
+        })
+    }
+
+    fn process_id(&self, options: &Options) -> Option<u32> {
+        match &self.server {
+            Some(server) => Some(server.process_id()),
+            None => options.server_pid,
+        }
+    }
+}
+
+fn subjects(options: &Options, population: &Population) -> anyhow::Result<Vec<Subject>> {
+    let mut subjects = Vec::new();
+    if let Some(transport) = options.adduct {
+        let server = adduct::start(population)?;
+        subjects.push(Subject::started(options, population, transport, server)?);
+    }
+    if let Some(transport) = options.slapd {
+        let server = slapd::start(population)?;
+        subjects.push(Subject::started(options, population, transport, server)?);
+    }
+    if subjects.is_empty() {
+        subjects.push(Subject::named(options)?);
+    }
+    Ok(subjects)
 }
 
 /// One measurement for each workload named.

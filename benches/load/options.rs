@@ -20,7 +20,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) uri: Option<String>,
 
-    /// Start a slapd with the generated directory and drive that; it is stopped at the end.
+    /// Import the generated directory into the adduct built with this, and drive that.
     #[arg(
         long,
         value_name = "TRANSPORT",
@@ -28,10 +28,20 @@ pub(crate) struct Options {
         default_missing_value = "ldap",
         conflicts_with = "uri"
     )]
-    pub(crate) slapd: Option<SlapdTransport>,
+    pub(crate) adduct: Option<Transport>,
+
+    /// Start a slapd with the generated directory and drive that; after --adduct in turns.
+    #[arg(
+        long,
+        value_name = "TRANSPORT",
+        num_args = 0..=1,
+        default_missing_value = "ldap",
+        conflicts_with = "uri"
+    )]
+    pub(crate) slapd: Option<Transport>,
 
     /// Write the generated directory as LDIF and end.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["uri", "slapd"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["uri", "adduct", "slapd"])]
     pub(crate) write_ldif: Option<PathBuf>,
 
     /// Trust the certificates in this PEM file.
@@ -135,9 +145,9 @@ pub(crate) struct Options {
     bench: bool,
 }
 
-/// How to talk to the slapd of `--slapd`.
+/// How to talk to a server that is started here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SlapdTransport {
+pub(crate) enum Transport {
     /// Without TLS.
     Ldap,
     /// TLS from the first byte.
@@ -148,7 +158,10 @@ pub(crate) enum SlapdTransport {
 
 impl Options {
     pub(crate) fn names_nothing_to_do(&self) -> bool {
-        self.uri.is_none() && self.slapd.is_none() && self.write_ldif.is_none()
+        self.uri.is_none()
+            && self.adduct.is_none()
+            && self.slapd.is_none()
+            && self.write_ldif.is_none()
     }
 
     pub(crate) fn population(&self) -> anyhow::Result<Population> {

@@ -15,13 +15,16 @@ use crate::run::{Plan, Summary};
 
 /// Gathers the runs and prints them at the end.
 pub(crate) struct Report {
+    /// The server's name, where it was started here.
+    server: Option<&'static str>,
     json: bool,
     runs: Vec<(Plan, Summary)>,
 }
 
 impl Report {
-    pub(crate) fn new(json: bool) -> Self {
+    pub(crate) fn new(server: Option<&'static str>, json: bool) -> Self {
         Self {
+            server,
             json,
             runs: Vec::new(),
         }
@@ -34,9 +37,13 @@ impl Report {
     /// Prints everything; false when any answer was wrong or any connection broke.
     pub(crate) fn print(&self) -> anyhow::Result<bool> {
         if self.json {
-            let runs: Vec<_> = self.runs.iter().map(json).collect();
+            let run = |(plan, summary): &_| json(self.server, plan, summary);
+            let runs: Vec<_> = self.runs.iter().map(run).collect();
             println!("{}", serde_json::to_string_pretty(&runs)?);
         } else {
+            if let Some(server) = self.server {
+                println!("\n{server}");
+            }
             println!("{}", self.table());
         }
         for (plan, summary) in &self.runs {
@@ -128,10 +135,11 @@ fn row(plan: &Plan, summary: &Summary) -> Vec<String> {
     ]
 }
 
-fn json((plan, summary): &(Plan, Summary)) -> Value {
+fn json(server: Option<&str>, plan: &Plan, summary: &Summary) -> Value {
     let statistics = &summary.statistics;
     let latency = &statistics.latency;
     json!({
+        "server": server,
         "workload": plan.workload.to_string(),
         "connections": plan.connections,
         "pipeline": plan.pipeline,

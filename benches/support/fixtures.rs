@@ -1,4 +1,4 @@
-//! Messages and an entry as they occur, for the benches of single functions.
+//! Messages and filters as they occur, for the benches of single functions.
 
 use crate::support::population::{BASE, Pattern, Population, password};
 use crate::support::requests::{self, Control, Scope, filter};
@@ -66,14 +66,14 @@ fn bind() -> Vec<u8> {
 }
 
 /// The filters of the searches in [`requests()`] as text, and one with substrings.
-pub(crate) const FILTERS: &[(&str, &str)] = &[
+pub(crate) const FILTERS: &[(&str, &str); 3] = &[
     (
         "user",
-        "(&(uid=u042042)(objectclass=posixAccount)(uid=*)(&(uidNumber=*)(!(uidNumber=0))))",
+        "(&(uid=u004242)(objectclass=posixAccount)(uid=*)(&(uidNumber=*)(!(uidNumber=0))))",
     ),
     (
         "groups",
-        "(&(member=uid=u042042,ou=people,dc=bench,dc=example)(objectClass=posixGroup)(cn=*))",
+        "(&(member=uid=u004242,ou=people,dc=bench,dc=example)(objectClass=posixGroup)(cn=*))",
     ),
     (
         "substring",
@@ -81,42 +81,11 @@ pub(crate) const FILTERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The DN of a user and its attributes as SSSD gets them.
-pub(crate) fn user_entry() -> (String, Vec<(&'static str, Vec<String>)>) {
-    let population = population();
-    let (dn, uid) = (population.user_dn(USER), population.user_name(USER));
-    let one = |value: &str| vec![value.to_owned()];
-    let attributes = vec![
-        (
-            "objectClass",
-            ["inetOrgPerson", "posixAccount"]
-                .map(str::to_owned)
-                .to_vec(),
-        ),
-        ("uid", one(&uid)),
-        ("uidNumber", one("142042")),
-        ("gidNumber", one("10042")),
-        ("gecos", one("Anna Schmidt")),
-        ("homeDirectory", one(&format!("/home/{uid}"))),
-        ("loginShell", one("/bin/bash")),
-        ("krbPrincipalName", one(&format!("{uid}@BENCH.EXAMPLE"))),
-        ("cn", one("Anna Schmidt")),
-        (
-            "memberOf",
-            [3, 141, 592]
-                .map(|group| population.group_dn(group))
-                .to_vec(),
-        ),
-        ("modifyTimestamp", one("20260102030405Z")),
-        ("mail", one("anna.schmidt@bench.example")),
-    ];
-    (dn, attributes)
-}
-
 /// A message id of three octets, as a connection has after some hours.
 pub(crate) const MESSAGE_ID: i32 = 70_000;
 
-const USER: u32 = 42_042;
+/// The user that the requests and filters are about.
+pub(crate) const USER: u32 = 4_242;
 
 fn population() -> Population {
     // No groups: their members would be computed, and nobody asks for them here.

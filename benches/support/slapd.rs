@@ -4,102 +4,34 @@
 //! equality index for every attribute they search by, no access to passwords, no logging.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, bail, ensure};
-use tempfile::TempDir;
+use anyhow::Context;
 
 use crate::support::ldif;
 use crate::support::population::Population;
+use crate::support::server::{self, CERTIFICATE, KEY, Ports, Server};
 
-/// A running slapd; it is stopped and its files are removed when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Slapd {
-    process: Child,
-    directory: TempDir,
-    ldap_port: u16,
-    ldaps_port: u16,
-    load_time: Duration,
-}
+/// Loads the population with slapadd and serves it.
+pub(crate) fn start(population: &Population) -> anyhow::Result<Server> {
+    let directory = tempfile::tempdir().context("making a directory for slapd")?;
+    write_configuration(directory.path(), population.base())?;
+    let ldif = directory.path().join("content.ldif");
+    ldif::write_file(&ldif, population)?;
+    let configuration = configuration(directory.path());
 
-impl Slapd {
-    /// Loads the population with slapadd and serves it.
-    pub(crate) fn start(population: &Population) -> anyhow::Result<Self> {
-        let directory = tempfile::tempdir().context("making a directory for slapd")?;
-        write_configuration(directory.path(), population.base())?;
-        let ldif = directory.path().join("content.ldif");
-        ldif::write_file(&ldif, population)?;
-
-        let begin = Instant::now();
-        load(directory.path(), &ldif)?;
-        let load_time = begin.elapsed();
-
-        let (ldap_port, ldaps_port) = (free_port()?, free_port()?);
-        let process = Command::new(SLAPD)
-            .args(["-d", "0", "-f"])
-            .arg(configuration(directory.path()))
-            .arg("-h")
-            .arg(format!(
-                "ldap://127.0.0.1:{ldap_port}/ ldaps://127.0.0.1:{ldaps_port}/"
-            ))
-            .stdin(Stdio::null())
-            .spawn()
-            .with_context(|| format!("starting {SLAPD}"))?;
-        let mut slapd = Self {
-            process,
-            directory,
-            ldap_port,
-            ldaps_port,
-            load_time,
-        };
-        slapd.wait_until_it_listens()?;
-        Ok(slapd)
-    }
-
-    pub(crate) fn ldap_uri(&self) -> String {
-        format!("ldap://127.0.0.1:{}", self.ldap_port)
-    }
-
-    pub(crate) fn ldaps_uri(&self) -> String {
-        format!("ldaps://127.0.0.1:{}", self.ldaps_port)
-    }
-
-    /// The certificate to trust, PEM.
-    pub(crate) fn ca_file(&self) -> PathBuf {
-        self.directory.path().join("server.crt")
-    }
-
-    pub(crate) fn process_id(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// How long slapadd took.
-    pub(crate) fn load_time(&self) -> Duration {
-        self.load_time
-    }
-
-    fn wait_until_it_listens(&mut self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.ldap_port)).is_err() {
-            if let Some(status) = self.process.try_wait()? {
-                bail!("slapd ended at once: {status}");
-            }
-            ensure!(Instant::now() < deadline, "slapd does not listen");
-            std::thread::yield_now();
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Slapd {
-    fn drop(&mut self) {
-        // It has nothing to save; an error means that it has ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+    let mut slapadd = Command::new(SLAPADD);
+    slapadd.arg("-q").arg("-f").arg(&configuration).arg("-l");
+    let load_time = server::run("slapadd", slapadd.arg(&ldif))?;
+    let ports = Ports::free()?;
+    let Ports { ldap, ldaps } = ports;
+    let mut slapd = Command::new(SLAPD);
+    slapd.args(["-d", "0", "-f"]).arg(&configuration).arg("-h");
+    slapd.arg(format!(
+        "ldap://127.0.0.1:{ldap}/ ldaps://127.0.0.1:{ldaps}/"
+    ));
+    Server::start("slapd", directory, ports, load_time, slapd)
 }
 
 const SLAPD: &str = "/usr/sbin/slapd";
@@ -113,9 +45,7 @@ fn configuration(directory: &Path) -> PathBuf {
 
 fn write_configuration(directory: &Path, base: &str) -> anyhow::Result<()> {
     fs::create_dir(directory.join("db")).context("making slapd's database directory")?;
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let certified =
-        rcgen::generate_simple_self_signed(names).context("making a certificate for slapd")?;
+    server::write_certificate(directory)?;
     let at = directory.display();
     let text = format!(
         "include {SCHEMAS}/core.schema
@@ -128,8 +58,8 @@ pidfile {at}/slapd.pid
 argsfile {at}/slapd.args
 loglevel none
 sizelimit unlimited
-TLSCertificateFile {at}/server.crt
-TLSCertificateKeyFile {at}/server.key
+TLSCertificateFile {at}/{CERTIFICATE}
+TLSCertificateKeyFile {at}/{KEY}
 
 database mdb
 suffix \"{base}\"
@@ -140,17 +70,8 @@ access to attrs=userPassword by anonymous auth by * none
 access to * by users read by * none
 "
     );
-    let files = [
-        ("slapd.conf", text),
-        ("rfc2307bis.schema", rfc2307bis()?),
-        ("server.crt", certified.cert.pem()),
-        ("server.key", certified.signing_key.serialize_pem()),
-    ];
-    for (name, content) in files {
-        let path = directory.join(name);
-        fs::write(&path, content).with_context(|| format!("writing {}", path.display()))?;
-    }
-    Ok(())
+    server::write_file(&configuration(directory), &text)?;
+    server::write_file(&directory.join("rfc2307bis.schema"), &rfc2307bis()?)
 }
 
 /// The NIS schema with posixGroup as RFC 2307bis has it: auxiliary, so that it goes with
@@ -165,28 +86,4 @@ fn rfc2307bis() -> anyhow::Result<String> {
         "{before}NAME 'posixGroup'{}",
         group.replacen("STRUCTURAL", "AUXILIARY", 1)
     ))
-}
-
-fn load(directory: &Path, ldif: &Path) -> anyhow::Result<()> {
-    let output = Command::new(SLAPADD)
-        .arg("-q")
-        .arg("-f")
-        .arg(configuration(directory))
-        .arg("-l")
-        .arg(ldif)
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("starting {SLAPADD}"))?;
-    ensure!(
-        output.status.success(),
-        "slapadd failed: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(())
-}
-
-/// A port that was free a moment ago; slapd cannot be asked to choose one and say which.
-fn free_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a port")?;
-    Ok(listener.local_addr()?.port())
 }
