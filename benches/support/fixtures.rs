@@ -77,7 +77,7 @@ pub(crate) const FILTERS: &[(&str, &str); 3] = &[
     ),
     (
         "substring",
-        "(|(cn=anna*schmidt)(mail=anna*@bench.example))",
+        "(|(cn=andreas*lindqvist)(mail=andreas.l*@bench.example))",
     ),
 ];
 
