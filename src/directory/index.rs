@@ -4,7 +4,10 @@
 //! likely to match: the filter is evaluated on it all the same. In return a key takes eight octets
 //! whatever the value, and an absent key is a certain no.
 
-use std::{collections::HashMap, hash::BuildHasher};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, Hash},
+};
 
 use roaring::RoaringBitmap;
 
@@ -70,6 +73,9 @@ const SUBSTRING: &[&str] = &[
     "telephoneNumber",
 ];
 
+/// What many entries have the same value of.
+const SHARED: &[&str] = &["objectClass", "gidNumber", "sAMAccountType"];
+
 /// Stands before the first and after the last octet of a value in its trigrams; never part of UTF-8.
 const START: u8 = 0xfe;
 const END: u8 = 0xff;
@@ -80,15 +86,24 @@ pub struct Index {
     equality: PostingsMap<u64>,
     presence: PostingsMap<AttributeId>,
     substrings: PostingsMap<u64>,
-    /// Trigrams of entries that were inserted since the last [`Index::settle`].
-    pending: HashMap<u64, Vec<u32>, foldhash::fast::RandomState>,
+    pending: Pending,
     kinds: imbl::GenericVector<Kinds, imbl::shared_ptr::DefaultSharedPtr>,
     hasher: foldhash::fast::RandomState,
+}
+
+/// What was inserted since the last [`Index::settle`], under keys that many entries share.
+#[derive(Clone, Debug, Default)]
+struct Pending {
+    equality: HashMap<u64, Vec<u32>, foldhash::fast::RandomState>,
+    presence: HashMap<AttributeId, Vec<u32>, foldhash::fast::RandomState>,
+    substrings: HashMap<u64, Vec<u32>, foldhash::fast::RandomState>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Kinds {
     equality: bool,
+    /// Whether many entries have the same value.
+    shared: bool,
     substring: bool,
     /// Indexed for local entries; those from AD are found by their identity.
     identity: bool,
@@ -112,12 +127,13 @@ impl Index {
         };
         mark(EQUALITY, |kinds| kinds.equality = true);
         mark(SUBSTRING, |kinds| kinds.substring = true);
+        mark(SHARED, |kinds| kinds.shared = true);
         mark(&["objectGUID"], |kinds| kinds.identity = true);
         Self {
             equality: PostingsMap::default(),
             presence: PostingsMap::default(),
             substrings: PostingsMap::default(),
-            pending: HashMap::default(),
+            pending: Pending::default(),
             kinds: kinds.into_iter().collect(),
             hasher: foldhash::fast::RandomState::default(),
         }
@@ -173,22 +189,34 @@ impl Index {
     /// Adds an entry's attributes.
     pub(super) fn insert(&mut self, schema: &Schema, id: EntryId, entry: &ServedEntry) {
         self.each_key(schema, entry, |index, key| match key {
-            Key::Presence(attribute) => index.presence.insert(attribute, id),
-            Key::Equality(key) => index.equality.insert(key, id),
-            Key::Trigram(key) => index.pending.entry(key).or_default().push(id.0),
+            Key::Equality { key, shared: false } => index.equality.insert(key, id),
+            Key::Equality { key, shared: true } => {
+                index.pending.equality.entry(key).or_default().push(id.0);
+            }
+            Key::Presence(attribute) => {
+                index
+                    .pending
+                    .presence
+                    .entry(attribute)
+                    .or_default()
+                    .push(id.0);
+            }
+            Key::Trigram(key) => index.pending.substrings.entry(key).or_default().push(id.0),
         });
     }
 
-    /// Makes the substring index complete; until then it lacks what was inserted last.
-    ///
-    /// Entries share their trigrams: adding them key by key costs a fraction of adding them entry
+    /// Makes the indexes complete; until then they lack what was inserted last under keys that
+    /// many entries share: those are added key by key, which costs a fraction of adding them entry
     /// by entry.
     pub(super) fn settle(&mut self) {
-        for (key, mut ids) in std::mem::take(&mut self.pending) {
-            ids.sort_unstable();
-            ids.dedup();
-            self.substrings.extend(key, &ids);
-        }
+        let Pending {
+            equality,
+            presence,
+            substrings,
+        } = std::mem::take(&mut self.pending);
+        add_all(&mut self.equality, equality);
+        add_all(&mut self.presence, presence);
+        add_all(&mut self.substrings, substrings);
     }
 
     /// Removes an entry's attributes, as they were inserted.
@@ -196,7 +224,7 @@ impl Index {
         self.settle();
         self.each_key(schema, entry, |index, key| match key {
             Key::Presence(attribute) => index.presence.remove(&attribute, id),
-            Key::Equality(key) => index.equality.remove(&key, id),
+            Key::Equality { key, .. } => index.equality.remove(&key, id),
             Key::Trigram(key) => index.substrings.remove(&key, id),
         });
     }
@@ -223,7 +251,8 @@ impl Index {
                 };
                 if kinds.equality || by_identity {
                     let key = self.key(attribute.attribute, &normalized);
-                    act(self, Key::Equality(key));
+                    let shared = kinds.shared;
+                    act(self, Key::Equality { key, shared });
                 }
                 if kinds.substring {
                     for trigram in trigrams(&bounded(&[START], &normalized, &[END])) {
@@ -249,9 +278,20 @@ impl Index {
     }
 }
 
+fn add_all<K: Clone + Eq + Hash>(
+    sets: &mut PostingsMap<K>,
+    added: HashMap<K, Vec<u32>, foldhash::fast::RandomState>,
+) {
+    for (key, mut ids) in added {
+        ids.sort_unstable();
+        ids.dedup();
+        sets.extend(key, &ids);
+    }
+}
+
 enum Key {
     Presence(AttributeId),
-    Equality(u64),
+    Equality { key: u64, shared: bool },
     Trigram(u64),
 }
 

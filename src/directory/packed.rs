@@ -1,5 +1,7 @@
 //! Attributes in the form they travel in: written once, copied into every answer.
 
+use std::borrow::Cow;
+
 use crate::{
     ber::{self, Reader},
     entry::Attribute,
@@ -39,32 +41,28 @@ impl PackedAttributes {
     ///
     /// Two attributes of one description are merged; names take the schema's spelling.
     pub fn pack(schema: &Schema, attributes: &[Attribute]) -> Self {
-        let mut sorted: Vec<(AttributeId, String, Vec<&[u8]>)> =
-            Vec::with_capacity(attributes.len());
-        for attribute in attributes {
-            let Some((id, description)) = canonical(schema, &attribute.description) else {
-                continue;
-            };
-            let values = attribute.values.iter().map(Vec::as_slice);
-            match sorted
-                .iter_mut()
-                .find(|(other, text, _)| *other == id && *text == description)
-            {
-                Some((_, _, merged)) => merged.extend(values),
-                None => sorted.push((id, description, values.collect())),
-            }
-        }
+        let mut sorted: Vec<(AttributeId, Cow<'_, str>, &[Vec<u8>])> = attributes
+            .iter()
+            .filter_map(|attribute| {
+                let (id, description) = canonical(schema, &attribute.description)?;
+                Some((id, description, attribute.values.as_slice()))
+            })
+            .collect();
+        // Stable, so that merged values keep their order.
         sorted.sort_by(|left, right| (left.0, &left.1).cmp(&(right.0, &right.1)));
         let mut octets = Vec::with_capacity(1024);
         let mut slots = Vec::with_capacity(sorted.len());
-        for (attribute, description, values) in sorted {
-            write_attribute(&mut octets, &description, |out| {
-                for value in values {
+        for same in sorted.chunk_by(|left, right| (left.0, &left.1) == (right.0, &right.1)) {
+            let Some((attribute, description, _)) = same.first() else {
+                continue;
+            };
+            write_attribute(&mut octets, description, |out| {
+                for value in same.iter().flat_map(|(_, _, values)| *values) {
                     ber::write_octets(out, ber::OCTET_STRING, value);
                 }
             });
             slots.push(Slot {
-                attribute,
+                attribute: *attribute,
                 options: description.contains(';'),
                 // Entries come from records and messages far below 4 GiB.
                 end: u32::try_from(octets.len()).unwrap_or(u32::MAX),
@@ -185,7 +183,11 @@ impl<'a> PackedAttribute<'a> {
 }
 
 /// The type of a description and its spelling in answers.
-fn canonical(schema: &Schema, description: &str) -> Option<(AttributeId, String)> {
+fn canonical<'s>(schema: &'s Schema, description: &str) -> Option<(AttributeId, Cow<'s, str>)> {
+    if !description.contains(';') {
+        let id = schema.attribute(description.as_bytes())?;
+        return Some((id, Cow::Borrowed(schema.attribute_type(id).name())));
+    }
     let parsed = AttributeDescription::parse(description.as_bytes())?;
     let id = schema.attribute(parsed.base.as_bytes())?;
     let mut text = schema.attribute_type(id).name().to_owned();
@@ -193,5 +195,5 @@ fn canonical(schema: &Schema, description: &str) -> Option<(AttributeId, String)
         text.push(';');
         text.push_str(option);
     }
-    Some((id, text))
+    Some((id, Cow::Owned(text)))
 }
