@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     EntryId,
+    anchors::Anchors,
     derived::{Derivation, LINK_ATTRIBUTES},
     packed::PackedAttributes,
     selected::Selector,
@@ -24,10 +25,18 @@ use crate::{
     store::ChangeSeq,
 };
 
+/// The next snapshot, and what else is to be remembered with it.
+pub(super) struct Built {
+    pub(super) snapshot: Snapshot,
+    pub(super) slices: SliceTable,
+    pub(super) anchors: Anchors,
+}
+
 /// The next snapshot while it is made.
 pub(super) struct Builder<'s> {
     pub(super) next: Snapshot,
     pub(super) slices: SliceTable,
+    pub(super) anchors: Anchors,
     sources: &'s [SourceSettings],
     seq: ChangeSeq,
     /// Entries whose own reasons to be served may have changed.
@@ -40,6 +49,7 @@ impl<'s> Builder<'s> {
     pub(super) fn new(
         last: &Snapshot,
         slices: SliceTable,
+        anchors: Anchors,
         sources: &'s [SourceSettings],
         seq: ChangeSeq,
     ) -> Self {
@@ -48,6 +58,7 @@ impl<'s> Builder<'s> {
         Self {
             next,
             slices,
+            anchors,
             sources,
             seq,
             touched: RoaringBitmap::new(),
@@ -56,12 +67,16 @@ impl<'s> Builder<'s> {
     }
 
     /// The snapshot with every selection up to date.
-    pub(super) fn finish(mut self) -> (Snapshot, SliceTable) {
+    pub(super) fn finish(mut self) -> Built {
         self.next.index.settle();
         for (position, source) in self.sources.iter().enumerate() {
             Selector::new(source, origin_of(position)).run(&mut self);
         }
-        (self.next, self.slices)
+        Built {
+            snapshot: self.next,
+            slices: self.slices,
+            anchors: self.anchors,
+        }
     }
 
     /// Puts an entry in place of the one of its identity, links included.

@@ -3,6 +3,7 @@
 //! [`Directory::snapshot`] never waits. [`Directory::write`] is the only way to change anything: it
 //! commits to the store first and publishes the next snapshot after, by one pointer swap.
 
+mod anchors;
 mod bound;
 mod build;
 pub mod config;
@@ -11,6 +12,7 @@ mod evaluate;
 mod index;
 mod known;
 mod links;
+mod load;
 mod packed;
 mod plan;
 mod postings;
@@ -31,13 +33,14 @@ use self::write::Writer;
 pub use self::{
     bound::BoundFilter,
     evaluate::Subject,
+    load::LoadSummary,
     packed::PackedAttributes,
     postings::Postings,
     search::{Progress, Search},
     selection::AttributeSelection,
     snapshot::{Kind, OriginId, Resolved, ServedEntry, Snapshot},
     source::{SelectSettings, SourceRecord, SourceSettings},
-    write::{DirectoryError, LoadSummary, Transaction, WriteError},
+    write::{DirectoryError, Transaction, WriteError},
 };
 use crate::{entry::Entry, schema::Schema, store::Store};
 
@@ -56,8 +59,8 @@ pub struct Directory {
 impl Directory {
     /// Loads everything from a store.
     ///
-    /// Damaged entries are left out and named in the summary; the sources they came from lose their
-    /// progress, so that they fetch everything again.
+    /// Damaged entries are left out and named in the summary. Those that came from a source are
+    /// removed and all sources lose their progress, so that they fetch everything again.
     ///
     /// # Errors
     /// [`DirectoryError`] where the store cannot be read at all.
@@ -66,7 +69,7 @@ impl Directory {
         schema: Arc<Schema>,
         sources: Vec<SourceSettings>,
     ) -> Result<(Self, LoadSummary), DirectoryError> {
-        let (writer, snapshot, summary) = Writer::load(Arc::clone(&store), schema, sources)?;
+        let (writer, snapshot, summary) = load::load(Arc::clone(&store), schema, sources)?;
         let directory = Self {
             current: ArcSwap::from_pointee(snapshot),
             writer: Mutex::new(writer),

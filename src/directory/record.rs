@@ -2,7 +2,7 @@
 //!
 //! | key | payload |
 //! | --- | --- |
-//! | `e`, uuid (16), part (4, big endian) | a part of the body: all but link targets |
+//! | `e`, uuid (16), part (4, big endian) | a part of the body: all but link targets; the top bit of the part's number says that the entry is local |
 //! | `l`, uuid (16), length of the name (2), name, first target (16) | a chunk of a link's targets |
 //! | `m`, name | a value that belongs to no entry, e.g. a cookie |
 //!
@@ -31,6 +31,9 @@ use crate::{
 const BODY: u8 = b'e';
 const LINKS: u8 = b'l';
 const META: u8 = b'm';
+
+/// Set in the part numbers of local entries: whose a body is can be told even when it is damaged.
+const LOCAL: u32 = 1 << 31;
 
 /// The version of bodies and link chunks that is written, and the only one that is read.
 const FORMAT: u8 = 1;
@@ -120,6 +123,14 @@ pub(super) fn key_uuid(key: &[u8]) -> Option<Uuid> {
         ([BODY | LINKS], rest) => Some(Uuid::from_bytes(*rest.first_chunk()?)),
         _ => None,
     }
+}
+
+/// Whether the records of an entry, damaged or not, are those of a local one.
+pub(super) fn are_local(records: &Records) -> bool {
+    records.keys().any(|key| {
+        let part = key.strip_prefix(&[BODY]).and_then(<[u8]>::last_chunk);
+        part.is_some_and(|part| u32::from_be_bytes(*part) & LOCAL != 0)
+    })
 }
 
 /// What a commit has to do to come from one state of an entry's records to another.
@@ -358,7 +369,7 @@ impl<'k> Key<'k> {
         match namespace {
             BODY => Some(Self::Body {
                 uuid,
-                part: u32::from_be_bytes(rest.try_into().ok()?),
+                part: u32::from_be_bytes(rest.try_into().ok()?) & !LOCAL,
             }),
             LINKS => {
                 let (&length, rest) = rest.split_first_chunk()?;

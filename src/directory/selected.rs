@@ -4,15 +4,15 @@ use roaring::RoaringBitmap;
 
 use super::{
     EntryId,
+    anchors::Anchors,
     bound::{BoundFilter, bitmap},
     build::Builder,
     evaluate::Subject,
-    snapshot::{Kind, OriginId, Resolved, Snapshot},
+    snapshot::{Kind, OriginId, Snapshot},
     source::SourceSettings,
 };
 use crate::{
     access::Secrets,
-    dn::Dn,
     filter::Filter,
     mapping::select::{GroupFacts, Selection, UserFacts},
 };
@@ -42,6 +42,9 @@ impl<'s> Selector<'s> {
         if !self.is_selective() {
             return;
         }
+        if builder.structure_changed {
+            builder.anchors.find(self.source, &builder.next);
+        }
         let touched = |builder: &Builder<'_>| builder.touched.iter().map(EntryId).collect();
         let everything =
             |builder: &Builder<'_>| (0..builder.next.id_bound()).map(EntryId).collect();
@@ -57,7 +60,7 @@ impl<'s> Selector<'s> {
         if users.is_empty() && groups.is_empty() {
             return;
         }
-        let facts = Facts::gather(&builder.next, self);
+        let facts = Facts::gather(&builder.next, &builder.anchors, self);
         let mut changed = false;
         for id in users {
             changed |= builder.set_selected(id, facts.selects_user(id));
@@ -129,14 +132,11 @@ struct Facts {
 }
 
 impl Facts {
-    fn gather(snapshot: &Snapshot, selector: &Selector<'_>) -> Self {
+    fn gather(snapshot: &Snapshot, anchors: &Anchors, selector: &Selector<'_>) -> Self {
         let mut everything = snapshot.clone();
         everything.unselective = true;
         let select = &selector.source.select;
-        let locate = |dn: &String| match snapshot.locate(&Dn::parse(dn).ok()?, |_| true) {
-            Resolved::Found(id) => Some(id),
-            Resolved::Missing { .. } => None,
-        };
+        let locate = |dn: &String| anchors.entry(selector.source, dn, snapshot);
         let named: RoaringBitmap = select
             .groups
             .iter()

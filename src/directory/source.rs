@@ -20,9 +20,10 @@ pub struct SourceSettings {
 /// Which users and groups of a source are served.
 #[derive(Clone, Debug, Default)]
 pub struct SelectSettings {
-    /// DNs; a user lies below one of them. None means anywhere.
+    /// DNs; a user lies below one of them. None means anywhere. An entry that was found under one
+    /// is still meant after it was renamed or moved.
     pub bases: Vec<String>,
-    /// DNs of groups; a user is in one of them. None means everybody.
+    /// DNs of groups; a user is in one of them. None means everybody. As for `bases`.
     pub groups: Vec<String>,
     /// A filter that takes users and groups out.
     pub exclude: Option<String>,
@@ -43,6 +44,13 @@ pub struct SourceRecord {
     pub complete: bool,
     /// How far the synchronisation has come; only it knows the form.
     pub progress: Option<serde_json::Value>,
+}
+
+impl SelectSettings {
+    /// The DNs it names.
+    pub(super) fn dns(&self) -> impl Iterator<Item = &String> {
+        self.bases.iter().chain(&self.groups)
+    }
 }
 
 impl SourceRecord {

@@ -9,27 +9,23 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{
-    build::Builder,
-    derived::{Derivations, LINK_ATTRIBUTES},
-    index::Index,
-    known::Known,
-    links::Links,
-    postings::PostingsMap,
-    record::{self, EntryLoader, Loaded, Records},
-    snapshot::{OriginView, Snapshot},
+    anchors::Anchors,
+    build::{Builder, Built},
+    derived::LINK_ATTRIBUTES,
+    record::{self, Records},
+    snapshot::Snapshot,
     source::{SourceRecord, SourceSettings},
 };
 use crate::{
-    entry::{Entry, Origin},
-    mapping::{idmap::SliceTable, policy::MemberUid, sid::Sid},
-    schema::Schema,
-    store::{Batch, ChangeSeq, LoadReport, Store, StoreError},
+    entry::Entry,
+    mapping::{idmap::SliceTable, sid::Sid},
+    store::{Batch, ChangeSeq, Store, StoreError},
 };
 
 /// The meta record with the slices of ids that were given out.
-const SLICES: &str = "idmap";
+pub(super) const SLICES: &str = "idmap";
 /// The meta records with what is remembered of each source start so.
-const SOURCE: &str = "source/";
+pub(super) const SOURCE: &str = "source/";
 
 /// What a change may do; nothing of it happens before the end.
 #[derive(Debug)]
@@ -137,87 +133,15 @@ impl<'w> Transaction<'w> {
 /// Owns the store and what is needed to make snapshots.
 #[derive(Debug)]
 pub(super) struct Writer {
-    store: Arc<dyn Store>,
-    sources: Vec<SourceSettings>,
-    slices: SliceTable,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) sources: Vec<SourceSettings>,
+    pub(super) slices: SliceTable,
+    pub(super) anchors: Anchors,
     /// Entries whose records were found damaged and are still in the store.
-    damaged: BTreeSet<Uuid>,
+    pub(super) damaged: BTreeSet<Uuid>,
 }
 
 impl Writer {
-    /// Reads everything once.
-    pub(super) fn load(
-        store: Arc<dyn Store>,
-        schema: Arc<Schema>,
-        sources: Vec<SourceSettings>,
-    ) -> Result<(Self, Snapshot, LoadSummary), DirectoryError> {
-        let empty = empty_snapshot(schema, &sources)?;
-        let summary = LoadSummary::default();
-        let slices = match store.get(&record::meta_key(SLICES))? {
-            Some(octets) => SliceTable::from_bytes(&octets)
-                .map_err(|error| DirectoryError::Slices(error.to_string()))?,
-            None => SliceTable::default(),
-        };
-        let seq = store.last_seq();
-        let mut load = Load {
-            builder: Builder::new(&empty, slices, &sources, seq),
-            groups: Vec::new(),
-            dependents: BTreeSet::new(),
-            names: BTreeSet::new(),
-            damaged: BTreeSet::new(),
-            summary,
-        };
-        let mut loader = EntryLoader::default();
-        let report = store.load(&mut |key, payload| {
-            loader.visit(key, payload, &mut |loaded| load.take(loaded));
-        })?;
-        for damaged in &report.corrupt {
-            loader.visit_damaged(damaged, &mut |loaded| load.take(loaded));
-        }
-        loader.finish(&mut |loaded| load.take(loaded));
-        load.judge(&report);
-        let Load {
-            mut builder,
-            groups,
-            mut dependents,
-            names,
-            damaged,
-            mut summary,
-        } = load;
-        // A user's gid follows that of his primary group, which may have come after him.
-        for group in groups {
-            dependents.extend(builder.dependents(group));
-        }
-        for uuid in dependents {
-            if let Some(entry) = read_entry(store.as_ref(), uuid)? {
-                builder.put_body(&entry, last_change(&entry).unwrap_or(seq));
-            }
-        }
-        if !summary.problems.is_empty() {
-            forget_progress(store.as_ref(), &mut builder.next)?;
-        }
-        let (snapshot, mut slices) = builder.finish();
-        // Ids that were given out now stay as they are, whatever comes next.
-        if slices.take_changed() {
-            let mut batch = Batch::default();
-            let key = record::meta_key(SLICES);
-            batch.operations.insert(key, Some(slices.to_bytes()));
-            store.commit(batch)?;
-        }
-        summary.entries = snapshot.stored();
-        summary.unknown_sources = names
-            .into_iter()
-            .filter(|name| sources.iter().all(|source| source.name != *name))
-            .collect();
-        let writer = Self {
-            store,
-            slices,
-            sources,
-            damaged,
-        };
-        Ok((writer, snapshot, summary))
-    }
-
     /// Commits a change and makes the snapshot that shows it; `None` where nothing changes.
     pub(super) fn commit(
         &mut self,
@@ -233,7 +157,13 @@ impl Writer {
             return Ok(None);
         }
         let seq = ChangeSeq(self.store.last_seq().0 + 1);
-        let mut builder = Builder::new(last, self.slices.clone(), &self.sources, seq);
+        let mut builder = Builder::new(
+            last,
+            self.slices.clone(),
+            self.anchors.clone(),
+            &self.sources,
+            seq,
+        );
         for source in sources.values() {
             let sid = source
                 .domain_sid
@@ -294,101 +224,25 @@ impl Writer {
             batch.operations.insert(key, Some(payload));
             builder.next.sources.insert(name, Arc::new(source));
         }
-        let (next, mut slices) = builder.finish();
+        let Built {
+            snapshot: next,
+            mut slices,
+            anchors,
+        } = builder.finish();
         if slices.take_changed() {
             let key = record::meta_key(SLICES);
             batch.operations.insert(key, Some(slices.to_bytes()));
         }
+        let found = record::diff(&self.anchors.records(), &anchors.records());
+        batch.operations.extend(found.operations);
         if batch.operations.is_empty() {
             return Ok(None);
         }
         self.store.commit(batch)?;
         self.slices = slices;
+        self.anchors = anchors;
         self.damaged.retain(|uuid| !entries.contains_key(uuid));
         Ok(Some(next))
-    }
-}
-
-/// The state of a load while records come by.
-struct Load<'s> {
-    builder: Builder<'s>,
-    /// Groups with a gid of their own, on which the gids of users may depend.
-    groups: Vec<Uuid>,
-    /// Users whose gids came from a group that was found damaged after them.
-    dependents: BTreeSet<Uuid>,
-    /// Entries that were found damaged.
-    damaged: BTreeSet<Uuid>,
-    /// The sources that entries came from.
-    names: BTreeSet<String>,
-    summary: LoadSummary,
-}
-
-impl Load<'_> {
-    fn take(&mut self, loaded: Loaded<'_>) {
-        match loaded {
-            Loaded::Body(entry) => {
-                if let Origin::Source(name) = &entry.origin
-                    && !self.names.contains(name)
-                {
-                    self.names.insert(name.clone());
-                }
-                self.builder
-                    .put_body(&entry, last_change(&entry).unwrap_or_default());
-                if is_group(&entry) && entry.attribute("gidNumber").is_some() {
-                    self.groups.push(entry.uuid);
-                }
-            }
-            Loaded::Targets {
-                uuid,
-                attribute,
-                targets,
-            } => {
-                for target in targets {
-                    self.builder.put_link(uuid, attribute, target);
-                }
-            }
-            Loaded::Meta { name, payload } => {
-                let Some(source) = name.strip_prefix(SOURCE) else {
-                    return;
-                };
-                match serde_json::from_slice::<SourceRecord>(payload) {
-                    Ok(record) => {
-                        self.builder
-                            .next
-                            .sources
-                            .insert(source.to_owned(), Arc::new(record));
-                    }
-                    Err(error) => self
-                        .summary
-                        .problems
-                        .push(format!("source {source}: {error}")),
-                }
-            }
-            Loaded::Rejected { uuid, reason } => {
-                self.dependents.extend(self.builder.dependents(uuid));
-                self.builder.delete(uuid);
-                self.damaged.insert(uuid);
-                self.summary
-                    .problems
-                    .push(format!("entry {uuid}: {reason}"));
-            }
-            Loaded::Problem(problem) => self.summary.problems.push(problem),
-        }
-    }
-
-    /// Adds what the store itself found wrong.
-    fn judge(&mut self, report: &LoadReport) {
-        let problems = &mut self.summary.problems;
-        if report.missing() > 0 {
-            problems.push(format!(
-                "{} of {} records are missing",
-                report.missing(),
-                report.expected_records.unwrap_or_default()
-            ));
-        }
-        if !report.is_sound() && report.expected_records.is_some() && problems.is_empty() {
-            problems.push("parts of the store are older than its last commit".to_owned());
-        }
     }
 }
 
@@ -401,11 +255,11 @@ fn stamp(entries: &mut BTreeMap<Uuid, Option<Entry>>, seq: ChangeSeq) {
     }
 }
 
-fn last_change(entry: &Entry) -> Option<ChangeSeq> {
+pub(super) fn last_change(entry: &Entry) -> Option<ChangeSeq> {
     entry.first_str(CHANGED)?.parse().ok().map(ChangeSeq)
 }
 
-fn read_records(store: &dyn Store, uuid: Uuid) -> Result<Records, DirectoryError> {
+pub(super) fn read_records(store: &dyn Store, uuid: Uuid) -> Result<Records, DirectoryError> {
     let mut records = Records::new();
     for prefix in record::entry_prefixes(uuid) {
         let damaged = store.scan(&prefix, &mut |key, payload| {
@@ -420,31 +274,7 @@ fn read_records(store: &dyn Store, uuid: Uuid) -> Result<Records, DirectoryError
     Ok(records)
 }
 
-/// Makes every source compare everything, since nobody can tell what was lost.
-///
-/// Committed at once: from the next commit on the store counts from what it has now.
-fn forget_progress(store: &dyn Store, snapshot: &mut Snapshot) -> Result<(), DirectoryError> {
-    let forgotten: Vec<SourceRecord> = snapshot
-        .sources
-        .values()
-        .map(|source| SourceRecord {
-            progress: None,
-            ..SourceRecord::clone(source)
-        })
-        .collect();
-    let mut batch = Batch::default();
-    for source in forgotten {
-        let (key, payload) = source_record(&source)?;
-        batch.operations.insert(key, Some(payload));
-        snapshot
-            .sources
-            .insert(source.name.clone(), Arc::new(source));
-    }
-    store.commit(batch)?;
-    Ok(())
-}
-
-fn source_record(source: &SourceRecord) -> Result<(Vec<u8>, Vec<u8>), DirectoryError> {
+pub(super) fn source_record(source: &SourceRecord) -> Result<(Vec<u8>, Vec<u8>), DirectoryError> {
     let payload = serde_json::to_vec(source).map_err(DirectoryError::Source)?;
     Ok((
         record::meta_key(&format!("{SOURCE}{}", source.name)),
@@ -460,59 +290,8 @@ pub(super) fn read_entry(store: &dyn Store, uuid: Uuid) -> Result<Option<Entry>,
     Ok(record::entry_from(pairs).ok())
 }
 
-fn is_group(entry: &Entry) -> bool {
+pub(super) fn is_group(entry: &Entry) -> bool {
     entry.attribute("groupType").is_some()
-}
-
-fn empty_snapshot(
-    schema: Arc<Schema>,
-    sources: &[SourceSettings],
-) -> Result<Snapshot, DirectoryError> {
-    let known = Known::new(&schema).map_err(DirectoryError::Schema)?;
-    if let Some(missing) = LINK_ATTRIBUTES
-        .iter()
-        .find(|name| schema.attribute(name.as_bytes()).is_none())
-    {
-        return Err(DirectoryError::Schema(missing));
-    }
-    let local = OriginView {
-        origin: Origin::Local,
-        nested_member_uid: false,
-    };
-    let origins = std::iter::once(local).chain(sources.iter().map(|source| OriginView {
-        origin: Origin::Source(source.name.clone()),
-        nested_member_uid: source.posix.member_uid == MemberUid::Nested,
-    }));
-    Ok(Snapshot {
-        seq: ChangeSeq(0),
-        derivations: Arc::new(Derivations::new(&schema, &known)),
-        known,
-        origins: origins.collect(),
-        sources: imbl::OrdMap::new(),
-        entries: imbl::GenericVector::new(),
-        ids: imbl::GenericHashMap::default(),
-        children: PostingsMap::default(),
-        names: PostingsMap::default(),
-        tops: imbl::Vector::new(),
-        wanted_below: imbl::GenericHashMap::default(),
-        links: Links::default(),
-        index: Index::new(&schema),
-        count: 0,
-        unselective: false,
-        hasher: foldhash::fast::RandomState::default(),
-        schema,
-    })
-}
-
-/// What [`super::Directory::open`] found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LoadSummary {
-    /// Entries loaded, served or not.
-    pub entries: usize,
-    /// What was damaged or missing; each names the entry.
-    pub problems: Vec<String>,
-    /// Sources that entries came from and that are not configured any more.
-    pub unknown_sources: Vec<String>,
 }
 
 /// Why the directory could not be read or changed.

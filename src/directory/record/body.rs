@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::{FORMAT, RecordError, Records, entry_prefixes};
+use super::{FORMAT, LOCAL, RecordError, Records, entry_prefixes};
 use crate::{
     entry::{Attribute, Entry, Link, Origin},
     store::MAX_PAYLOAD,
@@ -98,7 +98,11 @@ pub(super) fn body_records(entry: &Entry, records: &mut Records) {
         ..BODY_HEADER,
         std::iter::once(FORMAT).chain(parts.to_be_bytes()),
     );
-    for (part, payload) in (0_u32..).zip(body.chunks(MAX_PAYLOAD)) {
+    let first = match entry.origin {
+        Origin::Local => LOCAL,
+        Origin::Source(_) => 0,
+    };
+    for (part, payload) in (first..).zip(body.chunks(MAX_PAYLOAD)) {
         let key = [prefix.as_slice(), &part.to_be_bytes()].concat();
         records.insert(key, payload.to_vec());
     }

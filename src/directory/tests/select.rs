@@ -1,8 +1,13 @@
 //! Which users, groups and containers are served.
 
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
 use super::build::*;
 use crate::{
-    directory::SelectSettings,
+    directory::{Directory, SelectSettings},
     entry::{Entry, Origin},
 };
 
@@ -223,4 +228,164 @@ fn exclude_by_membership_does_not_depend_on_what_is_served() {
         fixture.put([group(31, 4, "inner", &[21])]);
         assert!(fixture.is_served(11), "{filter}");
     }
+}
+
+#[test]
+fn a_base_is_still_meant_after_it_was_renamed_or_moved() {
+    let fixture = Fixture::selecting(selecting(&["ou=staff"], &[], None), world());
+    let staff = [1, 2, 4, 11, 12, 30, 31, 513];
+    assert_eq!(fixture.served(ALL), staff);
+    fixture.put([ou(2, 1, "Crew")]);
+    assert_eq!(fixture.served(ALL), staff);
+    fixture.put([ou(2, 3, "Crew")]);
+    let within_other = [1, 2, 3, 4, 11, 12, 30, 31, 513];
+    assert_eq!(fixture.served(ALL), within_other);
+    // Whoever comes later is judged by the same.
+    fixture.put([user(13, 2, "dan"), user(22, 3, "eve")]);
+    assert_eq!(fixture.served(&[13, 22]), [13]);
+    // Below a base that was renamed itself.
+    fixture.put([ou(3, 1, "Others")]);
+    assert_eq!(fixture.served(ALL), within_other);
+}
+
+#[test]
+fn a_base_found_before_any_user_came_is_meant_too() {
+    let fixture = Fixture::selecting(
+        selecting(&["ou=staff"], &[], None),
+        [domain(1), ou(2, 1, "Staff")],
+    );
+    fixture.put([ou(2, 1, "Crew")]);
+    fixture.put([user(11, 2, "ann")]);
+    assert_eq!(fixture.served(&[1, 2, 11]), [1, 2, 11]);
+}
+
+#[test]
+fn a_group_is_still_meant_after_it_was_renamed() {
+    let fixture = Fixture::selecting(selecting(&[], &["cn=outer,ou=groups"], None), world());
+    let outer = [1, 2, 3, 4, 11, 21, 30, 31, 33, 513];
+    assert_eq!(fixture.served(ALL), outer);
+    fixture.put([group(30, 4, "exterior", &[31])]);
+    assert_eq!(fixture.served(ALL), outer);
+    fixture.put([group(30, 4, "exterior", &[12])]);
+    assert_eq!(fixture.served(ALL), [1, 2, 4, 12, 30, 513]);
+}
+
+#[test]
+fn an_entry_under_the_configured_name_wins() {
+    let fixture = Fixture::selecting(selecting(&["ou=staff"], &[], None), world());
+    fixture.put([ou(2, 1, "Crew")]);
+    fixture.put([ou(5, 1, "Staff"), user(51, 5, "eve")]);
+    assert_eq!(fixture.served(&[2, 5, 11, 12, 51]), [5, 51]);
+    // It is what is meant from then on.
+    fixture.put([ou(5, 1, "Stuff")]);
+    assert_eq!(fixture.served(&[2, 5, 11, 12, 51]), [5, 51]);
+}
+
+#[test]
+fn a_deleted_base_selects_nobody_until_it_is_made_again() {
+    let fixture = Fixture::selecting(selecting(&["ou=staff"], &[], None), world());
+    fixture.delete(&[2, 11, 12]);
+    assert_eq!(fixture.served(ALL), NOBODY);
+    fixture.put([ou(5, 1, "Staff"), user(51, 5, "eve")]);
+    assert_eq!(fixture.served(&[5, 21, 51]), [5, 51]);
+}
+
+#[test]
+fn a_failed_commit_leaves_a_base_meant_as_before() {
+    let fixture = Fixture::selecting(selecting(&["ou=staff"], &[], None), world());
+    fixture.store.fail_next_commit();
+    fixture
+        .directory
+        .write(|transaction| {
+            transaction.put(ou(2, 1, "Crew"));
+            transaction.put(ou(5, 1, "Staff"));
+            Ok::<_, std::convert::Infallible>(())
+        })
+        .unwrap_err();
+    fixture.put([ou(2, 1, "Crew")]);
+    assert!(fixture.is_served(11));
+}
+
+#[test]
+fn a_name_that_is_configured_no_more_is_forgotten() {
+    let fixture = Fixture::selecting(selecting(&["ou=staff"], &[], None), world());
+    fixture.put([ou(2, 1, "Crew")]);
+    let is_served = |directory: &Directory| {
+        let now = directory.snapshot();
+        now.is_served(now.id_of(id(11)).unwrap())
+    };
+    assert!(is_served(&fixture.reopened()));
+    let other = settings(selecting(&["ou=other"], &[], None));
+    assert!(!is_served(&open(&fixture.store, vec![other])));
+    assert!(!is_served(&fixture.reopened()));
+}
+
+#[test]
+fn many_long_names_are_remembered() {
+    let name = |number: u32| format!("{number:0>200}");
+    let bases: Vec<String> = (100..200)
+        .map(|number| format!("ou={}", name(number)))
+        .collect();
+    let bases: Vec<&str> = bases.iter().map(String::as_str).collect();
+    let fixture = Fixture::selecting(
+        selecting(&bases, &[], None),
+        (100..200)
+            .flat_map(|number| {
+                [
+                    ou(number, 1, &name(number)),
+                    user(number + 100, number, &number.to_string()),
+                ]
+            })
+            .chain([domain(1)]),
+    );
+    fixture.put((100..200).map(|number| ou(number, 1, &number.to_string())));
+    assert_eq!(fixture.find("(uid=*)").len(), 100);
+}
+
+/// What is logged by this thread, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_new_name_of_a_base_is_told_once() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .finish();
+    let told = || {
+        let octets = std::mem::take(&mut *log.0.lock().unwrap());
+        let text = String::from_utf8(octets).unwrap();
+        text.lines()
+            .filter(|line| line.contains("renamed or moved"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    tracing::subscriber::with_default(subscriber, || {
+        let fixture = Fixture::selecting(selecting(&["ou=staff"], &[], None), world());
+        assert_eq!(told(), NO_VALUES);
+        fixture.put([ou(2, 1, "Crew")]);
+        let [line] = told().try_into().unwrap();
+        assert!(line.contains("ou=staff,dc=corp"), "{line}");
+        assert!(line.contains("OU=Crew,DC=corp"), "{line}");
+        fixture.put([user(13, 2, "dan")]);
+        fixture.delete(&[13]);
+        assert_eq!(told(), NO_VALUES);
+        fixture.put([ou(2, 1, "Team")]);
+        assert_eq!(told().len(), 1);
+        fixture.reopened();
+        assert_eq!(told().len(), 1);
+    });
 }

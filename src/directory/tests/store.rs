@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::build::*;
 use crate::{
-    directory::{Directory, LoadSummary, SourceRecord, WriteError},
+    directory::{Directory, LoadSummary, SelectSettings, SourceRecord, WriteError},
     schema::Schema,
     store::{Store, StoreError},
 };
@@ -172,6 +172,78 @@ fn a_damaged_entry_can_be_deleted() {
         })
         .unwrap();
     assert_eq!(reopen(&fixture).1.problems, Vec::<String>::new());
+}
+
+#[test]
+fn what_is_left_of_a_damaged_entry_of_a_source_is_removed() {
+    let members: Vec<u32> = (1000..3000).collect();
+    for damaged in [0, 1, 5] {
+        let fixture = Fixture::new([domain(1), user(2, 1, "ann"), group(3, 1, "team", &members)]);
+        put_progress(&fixture.directory);
+        let mut records = keys(&fixture, b'e', 3);
+        records.extend(keys(&fixture, b'l', 3));
+        assert!(fixture.store.corrupt(&records[damaged]));
+        assert_eq!(reopen(&fixture).1.problems.len(), 1);
+        let (directory, summary) = reopen(&fixture);
+        assert_eq!(summary.problems, Vec::<String>::new(), "{damaged}");
+        assert_eq!(summary.entries, 2);
+        assert_eq!(progress(&directory), None);
+        assert_eq!(keys(&fixture, b'e', 3), Vec::<Vec<u8>>::new());
+        assert_eq!(keys(&fixture, b'l', 3), Vec::<Vec<u8>>::new());
+        // What was fetched meanwhile counts at the next start.
+        put_progress(&directory);
+        assert!(progress(&reopen(&fixture).0).is_some());
+    }
+}
+
+#[test]
+fn what_is_left_of_a_damaged_local_entry_is_kept_until_it_is_replaced() {
+    for (namespace, length) in [(b'e', 1), (b'l', 1), (b'e', 20_000), (b'l', 20_000)] {
+        let made = || {
+            local(3, Some(1), "cn=team", "groupOfNames")
+                .with("description", &[&"a".repeat(length)])
+                .linked("member", &[2])
+        };
+        let fixture = Fixture::new([local_top(1), domain(2), made()]);
+        put_progress(&fixture.directory);
+        assert!(fixture.store.corrupt(&keys(&fixture, namespace, 3)[0]));
+        for _ in 0..2 {
+            let (directory, summary) = reopen(&fixture);
+            assert_eq!(summary.problems.len(), 1, "{summary:?}");
+            assert!(summary.problems[0].contains(&id(3).to_string()));
+            // No source lost anything.
+            assert!(progress(&directory).is_some());
+        }
+        let (directory, _) = reopen(&fixture);
+        directory
+            .write(|transaction| {
+                transaction.put(made());
+                Ok::<_, std::convert::Infallible>(())
+            })
+            .unwrap();
+        let (_, summary) = reopen(&fixture);
+        assert_eq!(summary.problems, Vec::<String>::new());
+        assert_eq!(summary.entries, 3);
+    }
+}
+
+#[test]
+fn damage_to_what_is_remembered_of_a_source_is_repaired() {
+    for name in ["source/corp", "select/corp/0"] {
+        let select = SelectSettings {
+            bases: vec!["ou=staff,dc=corp,dc=example,dc=com".to_owned()],
+            ..SelectSettings::default()
+        };
+        let fixture = Fixture::selecting(select, [domain(1), ou(2, 1, "Staff"), user(3, 2, "ann")]);
+        put_progress(&fixture.directory);
+        let key = [b"m", name.as_bytes()].concat();
+        assert!(fixture.store.corrupt(&key));
+        let (directory, summary) = reopen(&fixture);
+        assert_eq!(summary.problems.len(), 1, "{summary:?}");
+        assert_eq!(progress(&directory), None);
+        assert_eq!(find(&directory.snapshot(), "(uid=*)"), [3]);
+        assert_eq!(reopen(&fixture).1.problems, Vec::<String>::new());
+    }
 }
 
 #[test]

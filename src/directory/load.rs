@@ -1,0 +1,326 @@
+//! The start: from all records to the first snapshot, and what is repaired on the way.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use uuid::Uuid;
+
+use super::{
+    anchors::{Anchors, SELECT},
+    build::{Builder, Built},
+    derived::{Derivations, LINK_ATTRIBUTES},
+    index::Index,
+    known::Known,
+    links::Links,
+    postings::PostingsMap,
+    record::{self, EntryLoader, Loaded, Records},
+    snapshot::{OriginView, Snapshot},
+    source::{SourceRecord, SourceSettings},
+    write::{
+        DirectoryError, SLICES, SOURCE, Writer, is_group, last_change, read_entry, read_records,
+        source_record,
+    },
+};
+use crate::{
+    entry::Origin,
+    mapping::{idmap::SliceTable, policy::MemberUid},
+    schema::Schema,
+    store::{Batch, ChangeSeq, CorruptRecord, LoadReport, Store},
+};
+
+/// Reads everything once.
+pub(super) fn load(
+    store: Arc<dyn Store>,
+    schema: Arc<Schema>,
+    sources: Vec<SourceSettings>,
+) -> Result<(Writer, Snapshot, LoadSummary), DirectoryError> {
+    let empty = empty_snapshot(schema, &sources)?;
+    let summary = LoadSummary::default();
+    let slices = match store.get(&record::meta_key(SLICES))? {
+        Some(octets) => SliceTable::from_bytes(&octets)
+            .map_err(|error| DirectoryError::Slices(error.to_string()))?,
+        None => SliceTable::default(),
+    };
+    let seq = store.last_seq();
+    let mut load = Load {
+        builder: Builder::new(&empty, slices, Anchors::default(), &sources, seq),
+        sources: &sources,
+        kept_anchors: Records::new(),
+        unreadable: Vec::new(),
+        groups: Vec::new(),
+        dependents: BTreeSet::new(),
+        names: BTreeSet::new(),
+        damaged: BTreeSet::new(),
+        summary,
+    };
+    let mut loader = EntryLoader::default();
+    let report = store.load(&mut |key, payload| {
+        loader.visit(key, payload, &mut |loaded| load.take(loaded));
+    })?;
+    for damaged in &report.corrupt {
+        loader.visit_damaged(damaged, &mut |loaded| load.take(loaded));
+    }
+    loader.finish(&mut |loaded| load.take(loaded));
+    load.judge(&report);
+    let Load {
+        mut builder,
+        kept_anchors,
+        unreadable,
+        groups,
+        mut dependents,
+        names,
+        damaged,
+        mut summary,
+        sources: _,
+    } = load;
+    // A user's gid follows that of his primary group, which may have come after him.
+    for group in groups {
+        dependents.extend(builder.dependents(group));
+    }
+    for uuid in dependents {
+        if let Some(entry) = read_entry(store.as_ref(), uuid)? {
+            builder.put_body(&entry, last_change(&entry).unwrap_or(seq));
+        }
+    }
+    let mut repair = Batch::default();
+    for key in unreadable {
+        repair.operations.insert(key, None);
+    }
+    let damaged = remove_leftovers(store.as_ref(), damaged, &mut repair)?;
+    // The loss of a local entry is none of a source's.
+    if summary.problems.len() > damaged.len() {
+        forget_progress(&mut builder.next, &mut repair)?;
+    }
+    let Built {
+        snapshot,
+        mut slices,
+        anchors,
+    } = builder.finish();
+    // Ids that were given out now stay as they are, whatever comes next.
+    if slices.take_changed() {
+        let key = record::meta_key(SLICES);
+        repair.operations.insert(key, Some(slices.to_bytes()));
+    }
+    let changed = record::diff(&kept_anchors, &anchors.records());
+    repair.operations.extend(changed.operations);
+    // At once: from the next commit on the store counts from what it has now.
+    store.commit(repair)?;
+    summary.entries = snapshot.stored();
+    summary.unknown_sources = names
+        .into_iter()
+        .filter(|name| sources.iter().all(|source| source.name != *name))
+        .collect();
+    let writer = Writer {
+        store,
+        slices,
+        anchors,
+        sources,
+        damaged,
+    };
+    Ok((writer, snapshot, summary))
+}
+
+/// What [`super::Directory::open`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadSummary {
+    /// Entries loaded, served or not.
+    pub entries: usize,
+    /// What was damaged or missing; each names the entry.
+    pub problems: Vec<String>,
+    /// Sources that entries came from and that are not configured any more.
+    pub unknown_sources: Vec<String>,
+}
+
+/// The state of a load while records come by.
+struct Load<'s> {
+    builder: Builder<'s>,
+    sources: &'s [SourceSettings],
+    /// What the store keeps of the anchors, sound or not.
+    kept_anchors: Records,
+    /// The keys of what is remembered of sources and cannot be read.
+    unreadable: Vec<Vec<u8>>,
+    /// Groups with a gid of their own, on which the gids of users may depend.
+    groups: Vec<Uuid>,
+    /// Users whose gids came from a group that was found damaged after them.
+    dependents: BTreeSet<Uuid>,
+    /// Entries that were found damaged.
+    damaged: BTreeSet<Uuid>,
+    /// The sources that entries came from.
+    names: BTreeSet<String>,
+    summary: LoadSummary,
+}
+
+impl Load<'_> {
+    fn take(&mut self, loaded: Loaded<'_>) {
+        match loaded {
+            Loaded::Body(entry) => {
+                if let Origin::Source(name) = &entry.origin
+                    && !self.names.contains(name)
+                {
+                    self.names.insert(name.clone());
+                }
+                self.builder
+                    .put_body(&entry, last_change(&entry).unwrap_or_default());
+                if is_group(&entry) && entry.attribute("gidNumber").is_some() {
+                    self.groups.push(entry.uuid);
+                }
+            }
+            Loaded::Targets {
+                uuid,
+                attribute,
+                targets,
+            } => {
+                for target in targets {
+                    self.builder.put_link(uuid, attribute, target);
+                }
+            }
+            Loaded::Meta { name, payload } => {
+                if name.starts_with(SELECT) {
+                    self.take_anchor(name, payload);
+                }
+                let Some(source) = name.strip_prefix(SOURCE) else {
+                    return;
+                };
+                match serde_json::from_slice::<SourceRecord>(payload) {
+                    Ok(record) => {
+                        self.builder
+                            .next
+                            .sources
+                            .insert(source.to_owned(), Arc::new(record));
+                    }
+                    Err(error) => {
+                        self.unreadable.push(record::meta_key(name));
+                        let problem = format!("source {source}: {error}");
+                        self.summary.problems.push(problem);
+                    }
+                }
+            }
+            Loaded::Rejected { uuid, reason } => {
+                self.dependents.extend(self.builder.dependents(uuid));
+                self.builder.delete(uuid);
+                self.damaged.insert(uuid);
+                self.summary
+                    .problems
+                    .push(format!("entry {uuid}: {reason}"));
+            }
+            Loaded::Problem(problem) => self.summary.problems.push(problem),
+        }
+    }
+
+    fn take_anchor(&mut self, name: &str, payload: &[u8]) {
+        let anchors = &mut self.builder.anchors;
+        if anchors.recall(name, payload, self.sources).is_none() {
+            let problem = format!("{name} makes no sense");
+            self.summary.problems.push(problem);
+        }
+        self.kept_anchors
+            .insert(record::meta_key(name), payload.to_vec());
+    }
+
+    /// Adds what the store itself found wrong.
+    fn judge(&mut self, report: &LoadReport) {
+        let (select, source) = (record::meta_key(SELECT), record::meta_key(SOURCE));
+        for CorruptRecord { key, .. } in &report.corrupt {
+            if key.starts_with(&select) {
+                self.kept_anchors.insert(key.clone(), Vec::new());
+            } else if key.starts_with(&source) {
+                self.unreadable.push(key.clone());
+            }
+        }
+        let problems = &mut self.summary.problems;
+        if report.missing() > 0 {
+            problems.push(format!(
+                "{} of {} records are missing",
+                report.missing(),
+                report.expected_records.unwrap_or_default()
+            ));
+        }
+        let is_mixed = report.newer_than_last_seq > 0 || report.reached > report.last_seq;
+        let is_unsound = !report.is_sound() && report.expected_records.is_some();
+        if is_mixed || (is_unsound && problems.is_empty()) {
+            problems.push("parts of the store are older than its last commit".to_owned());
+        }
+    }
+}
+
+/// Removes what is left of damaged entries that come from a source, which sends them again where
+/// they are still there; returns those that are kept.
+///
+/// Nobody sends a local entry again, so that it is told of at each start until it is replaced or
+/// deleted.
+fn remove_leftovers(
+    store: &dyn Store,
+    damaged: BTreeSet<Uuid>,
+    repair: &mut Batch,
+) -> Result<BTreeSet<Uuid>, DirectoryError> {
+    let mut kept = BTreeSet::new();
+    for uuid in damaged {
+        let left = read_records(store, uuid)?;
+        if record::are_local(&left) {
+            kept.insert(uuid);
+        } else {
+            let removal = record::diff(&left, &Records::new());
+            repair.operations.extend(removal.operations);
+        }
+    }
+    Ok(kept)
+}
+
+/// Makes every source compare everything, since nobody can tell what was lost.
+fn forget_progress(snapshot: &mut Snapshot, repair: &mut Batch) -> Result<(), DirectoryError> {
+    let forgotten: Vec<SourceRecord> = snapshot
+        .sources
+        .values()
+        .map(|source| SourceRecord {
+            progress: None,
+            ..SourceRecord::clone(source)
+        })
+        .collect();
+    for source in forgotten {
+        let (key, payload) = source_record(&source)?;
+        repair.operations.insert(key, Some(payload));
+        snapshot
+            .sources
+            .insert(source.name.clone(), Arc::new(source));
+    }
+    Ok(())
+}
+
+fn empty_snapshot(
+    schema: Arc<Schema>,
+    sources: &[SourceSettings],
+) -> Result<Snapshot, DirectoryError> {
+    let known = Known::new(&schema).map_err(DirectoryError::Schema)?;
+    if let Some(missing) = LINK_ATTRIBUTES
+        .iter()
+        .find(|name| schema.attribute(name.as_bytes()).is_none())
+    {
+        return Err(DirectoryError::Schema(missing));
+    }
+    let local = OriginView {
+        origin: Origin::Local,
+        nested_member_uid: false,
+    };
+    let origins = std::iter::once(local).chain(sources.iter().map(|source| OriginView {
+        origin: Origin::Source(source.name.clone()),
+        nested_member_uid: source.posix.member_uid == MemberUid::Nested,
+    }));
+    Ok(Snapshot {
+        seq: ChangeSeq(0),
+        derivations: Arc::new(Derivations::new(&schema, &known)),
+        known,
+        origins: origins.collect(),
+        sources: imbl::OrdMap::new(),
+        entries: imbl::GenericVector::new(),
+        ids: imbl::GenericHashMap::default(),
+        children: PostingsMap::default(),
+        names: PostingsMap::default(),
+        tops: imbl::Vector::new(),
+        wanted_below: imbl::GenericHashMap::default(),
+        links: Links::default(),
+        index: Index::new(&schema),
+        count: 0,
+        unselective: false,
+        hasher: foldhash::fast::RandomState::default(),
+        schema,
+    })
+}
