@@ -35,7 +35,7 @@ pub(super) fn directory(config: &Config) -> anyhow::Result<Arc<Directory>> {
     if !summary.problems.is_empty() {
         tracing::error!(
             problems = summary.problems.len(),
-            "the store was damaged: what came from AD is fetched again, local entries that are named above must be imported again"
+            "the store was damaged: damaged entries of AD are fetched again, local entries that are named above must be imported again"
         );
     }
     for name in &summary.unknown_sources {

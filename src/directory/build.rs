@@ -20,6 +20,7 @@ use crate::{
     mapping::{
         derive::{self, DeriveContext},
         idmap::SliceTable,
+        sid::Sid,
     },
     schema::AttributeId,
     store::ChangeSeq,
@@ -33,6 +34,7 @@ pub(super) struct Built {
 }
 
 /// The next snapshot while it is made.
+#[derive(Debug)]
 pub(super) struct Builder<'s> {
     pub(super) next: Snapshot,
     pub(super) slices: SliceTable,
@@ -211,6 +213,28 @@ impl<'s> Builder<'s> {
             .accounts_with_primary_group(id)
             .filter_map(|user| Some(self.next.entry(user)?.uuid))
             .collect()
+    }
+
+    /// The commit that is made.
+    pub(super) fn seq(&self) -> ChangeSeq {
+        self.seq
+    }
+
+    /// The gid that users have from a group of this SID while it is not there.
+    pub(super) fn computed_gid(&self, group: Uuid) -> Option<u32> {
+        let id = self.next.id_of(group)?;
+        let entry = self.next.entry(id)?;
+        let source = usize::from(entry.origin.0)
+            .checked_sub(1)
+            .and_then(|position| self.sources.get(position))?;
+        let sid = entry.attributes.first(self.next.known.object_sid)?;
+        let sid = Sid::from_bytes(sid).ok()?;
+        // A copy, since asking must not give out a slice.
+        source
+            .posix
+            .ids
+            .computes()
+            .then(|| self.slices.clone().id_of(&sid))?
     }
 
     /// Whether the entry that is there is a group of AD.

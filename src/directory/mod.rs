@@ -117,8 +117,8 @@ impl Directory {
         let last = self.snapshot();
         let mut transaction = Transaction::new(&writer, &last);
         let value = change(&mut transaction).map_err(WriteError::Refused)?;
-        let changes = transaction.into_changes();
-        if let Some(next) = writer.commit(&last, changes)? {
+        if let Some(changes) = transaction.into_changes()? {
+            let next = writer.commit(changes)?;
             self.current.store(Arc::new(next));
         }
         Ok(value)

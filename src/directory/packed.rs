@@ -25,6 +25,9 @@ struct Slot {
     end: u32,
 }
 
+/// An attribute's type, its description as it is served, and its values.
+type Named<'a> = (AttributeId, Cow<'a, str>, &'a [Vec<u8>]);
+
 /// One attribute of a packed entry.
 #[derive(Clone, Copy, Debug)]
 pub struct PackedAttribute<'a> {
@@ -41,7 +44,7 @@ impl PackedAttributes {
     ///
     /// Two attributes of one description are merged; names take the schema's spelling.
     pub fn pack(schema: &Schema, attributes: &[Attribute]) -> Self {
-        let mut sorted: Vec<(AttributeId, Cow<'_, str>, &[Vec<u8>])> = attributes
+        let mut sorted: Vec<Named<'_>> = attributes
             .iter()
             .filter_map(|attribute| {
                 let (id, description) = canonical(schema, &attribute.description)?;

@@ -27,38 +27,61 @@ pub(super) const SLICES: &str = "idmap";
 /// The meta records with what is remembered of each source start so.
 pub(super) const SOURCE: &str = "source/";
 
-/// What a change may do; nothing of it happens before the end.
+/// A change while it is made: the records it writes and the snapshot that will show it. Nothing of
+/// it is stored or seen before the end.
+///
+/// What is put is worked on at once and not kept, so that a large change costs little memory.
 #[derive(Debug)]
 pub struct Transaction<'w> {
-    store: &'w dyn Store,
+    writer: &'w Writer,
     last: &'w Snapshot,
-    changes: Changes,
+    builder: Builder<'w>,
+    batch: Batch,
+    touched: BTreeSet<Uuid>,
+    /// The groups touched, as they were before.
+    groups: BTreeMap<Uuid, GroupBefore>,
+    sources: BTreeMap<String, SourceRecord>,
+    /// Why the store could not be read where nobody could be told at once.
+    failed: Option<DirectoryError>,
 }
 
-/// What a change wants.
-#[derive(Debug, Default)]
+/// What users had from a group.
+#[derive(Debug)]
+struct GroupBefore {
+    gid: Option<u32>,
+    users: Vec<Uuid>,
+}
+
+/// What a change comes to.
 pub(super) struct Changes {
-    entries: BTreeMap<Uuid, Option<Entry>>,
-    /// The records of entries that were read, to tell what changes.
-    read: BTreeMap<Uuid, Records>,
-    sources: BTreeMap<String, SourceRecord>,
+    batch: Batch,
+    built: Built,
+    touched: BTreeSet<Uuid>,
 }
 
 impl<'w> Transaction<'w> {
     pub(super) fn new(writer: &'w Writer, last: &'w Snapshot) -> Self {
+        let seq = ChangeSeq(writer.store.last_seq().0 + 1);
         Self {
-            store: writer.store.as_ref(),
+            writer,
             last,
-            changes: Changes::default(),
+            builder: Builder::new(
+                last,
+                writer.slices.clone(),
+                writer.anchors.clone(),
+                &writer.sources,
+                seq,
+            ),
+            batch: Batch::default(),
+            touched: BTreeSet::new(),
+            groups: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            failed: None,
         }
     }
 
-    pub(super) fn into_changes(self) -> Changes {
-        self.changes
-    }
-
     /// The version before this change.
-    pub fn snapshot(&self) -> &Snapshot {
+    pub fn snapshot(&self) -> &'w Snapshot {
         self.last
     }
 
@@ -66,27 +89,25 @@ impl<'w> Transaction<'w> {
     ///
     /// # Errors
     /// [`DirectoryError::Store`] where it cannot be read. A damaged entry is none.
-    pub fn get(&mut self, uuid: Uuid) -> Result<Option<Entry>, DirectoryError> {
-        if let Some(pending) = self.changes.entries.get(&uuid) {
-            return Ok(pending.clone());
-        }
+    pub fn get(&self, uuid: Uuid) -> Result<Option<Entry>, DirectoryError> {
         let known = self.last.id_of(uuid).and_then(|id| self.last.entry(id));
-        if known.is_none() {
+        if known.is_none() && !self.touched.contains(&uuid) {
             return Ok(None);
         }
-        let records = read_records(self.store, uuid)?;
+        let records = self.records(uuid)?;
+        if records.is_empty() {
+            return Ok(None);
+        }
         let pairs = records
             .iter()
             .map(|(key, payload)| (key.as_slice(), payload.as_slice()));
-        let entry = match record::entry_from(pairs) {
-            Ok(entry) => Some(entry),
+        match record::entry_from(pairs) {
+            Ok(entry) => Ok(Some(entry)),
             Err(error) => {
                 tracing::warn!(entry = %uuid, %error, "a stored entry cannot be read");
-                None
+                Ok(None)
             }
-        };
-        self.changes.read.insert(uuid, records);
-        Ok(entry)
+        }
     }
 
     /// The entries that named this one in a link before this change, served or not.
@@ -105,28 +126,137 @@ impl<'w> Transaction<'w> {
     }
 
     /// Puts an entry in place of the one of its identity.
-    pub fn put(&mut self, entry: Entry) {
-        self.changes.entries.insert(entry.uuid, Some(entry));
+    pub fn put(&mut self, mut entry: Entry) {
+        let stamp = self.builder.seq().0.to_string().into_bytes();
+        entry.set(CHANGED, vec![stamp]);
+        if is_group(&entry) || self.builder.is_group(entry.uuid) {
+            self.note_group(entry.uuid);
+        }
+        self.stage(entry.uuid, &record::records_of(&entry));
+        self.builder.put(&entry);
     }
 
     /// Removes an entry; its links go with it, links to it stay with those that have them.
     pub fn delete(&mut self, uuid: Uuid) {
-        self.changes.entries.insert(uuid, None);
+        self.note_group(uuid);
+        self.stage(uuid, &Records::new());
+        self.builder.delete(uuid);
+    }
+
+    /// Makes a domain known before its entries, so that its ids come from its own slice.
+    pub fn add_domain(&mut self, sid: &Sid) {
+        self.builder.slices.add_domain(sid);
     }
 
     /// Remembers something of a source, in the same commit as its entries.
     pub fn put_source(&mut self, source: SourceRecord) {
-        self.changes.sources.insert(source.name.clone(), source);
+        self.sources.insert(source.name.clone(), source);
     }
 
     /// How many entries this change touches.
     pub fn len(&self) -> usize {
-        self.changes.entries.len()
+        self.touched.len()
     }
 
     /// Whether it touches none.
     pub fn is_empty(&self) -> bool {
-        self.changes.entries.is_empty()
+        self.touched.is_empty()
+    }
+
+    /// What all of it comes to; `None` for nothing.
+    pub(super) fn into_changes(mut self) -> Result<Option<Changes>, DirectoryError> {
+        if let Some(failed) = self.failed {
+            return Err(failed);
+        }
+        for uuid in self.dependents() {
+            if let Some(entry) = self.get(uuid)? {
+                let changed = last_change(&entry).unwrap_or_else(|| self.builder.seq());
+                self.builder.put_body(&entry, changed);
+            }
+        }
+        for (name, source) in self.sources {
+            let (key, payload) = source_record(&source)?;
+            self.batch.operations.insert(key, Some(payload));
+            self.builder.next.sources.insert(name, Arc::new(source));
+        }
+        let mut built = self.builder.finish();
+        if built.slices.take_changed() {
+            let key = record::meta_key(SLICES);
+            self.batch
+                .operations
+                .insert(key, Some(built.slices.to_bytes()));
+        }
+        let before = self.writer.anchors.records();
+        let found = record::diff(&before, &built.anchors.records());
+        self.batch.operations.extend(found.operations);
+        Ok((!self.batch.operations.is_empty()).then_some(Changes {
+            batch: self.batch,
+            built,
+            touched: self.touched,
+        }))
+    }
+
+    /// Takes note of a group before it changes.
+    fn note_group(&mut self, uuid: Uuid) {
+        let builder = &self.builder;
+        self.groups.entry(uuid).or_insert_with(|| GroupBefore {
+            gid: builder.gid_of(uuid),
+            users: builder.dependents(uuid),
+        });
+    }
+
+    /// The users whose gid follows from a group in which it is another now.
+    ///
+    /// A user whose group is not there has the id of its SID, where ids are computed at all: that
+    /// the group came then changes nothing, unless it brought a number of its own.
+    fn dependents(&self) -> BTreeSet<Uuid> {
+        let mut dependents = BTreeSet::new();
+        for (group, before) in &self.groups {
+            let without = self.builder.computed_gid(*group);
+            let after = self.builder.gid_of(*group);
+            if before.gid.or(without) != after.or(without) {
+                dependents.extend(&before.users);
+                dependents.extend(self.builder.dependents(*group));
+            }
+        }
+        dependents
+    }
+
+    /// Writes what differs between an entry's records and those it shall have.
+    fn stage(&mut self, uuid: Uuid, new: &Records) {
+        match self.records(uuid) {
+            // `append` would rebuild the whole map each time.
+            Ok(old) => self
+                .batch
+                .operations
+                .extend(record::diff(&old, new).operations),
+            Err(error) => self.failed = self.failed.take().or(Some(error)),
+        }
+        self.touched.insert(uuid);
+    }
+
+    /// The records of an entry as this change leaves them.
+    fn records(&self, uuid: Uuid) -> Result<Records, DirectoryError> {
+        let is_stored = self.last.id_of(uuid).and_then(|id| self.last.entry(id)).is_some()
+            // A damaged entry is in no snapshot, but what is left of it is in the store.
+            || self.writer.damaged.contains(&uuid);
+        let mut records = if is_stored {
+            read_records(self.writer.store.as_ref(), uuid)?
+        } else {
+            Records::new()
+        };
+        if self.touched.contains(&uuid) {
+            for prefix in record::entry_prefixes(uuid) {
+                let staged = self.batch.operations.range(prefix.clone()..);
+                for (key, payload) in staged.take_while(|(key, _)| key.starts_with(&prefix)) {
+                    match payload {
+                        Some(payload) => records.insert(key.clone(), payload.clone()),
+                        None => records.remove(key),
+                    };
+                }
+            }
+        }
+        Ok(records)
     }
 }
 
@@ -142,118 +272,23 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Commits a change and makes the snapshot that shows it; `None` where nothing changes.
-    pub(super) fn commit(
-        &mut self,
-        last: &Snapshot,
-        changes: Changes,
-    ) -> Result<Option<Snapshot>, DirectoryError> {
+    /// Commits a change; the snapshot that shows it may be published then.
+    pub(super) fn commit(&mut self, changes: Changes) -> Result<Snapshot, DirectoryError> {
         let Changes {
-            mut entries,
-            mut read,
-            sources,
+            batch,
+            built,
+            touched,
         } = changes;
-        if entries.is_empty() && sources.is_empty() {
-            return Ok(None);
-        }
-        let seq = ChangeSeq(self.store.last_seq().0 + 1);
-        let mut builder = Builder::new(
-            last,
-            self.slices.clone(),
-            self.anchors.clone(),
-            &self.sources,
-            seq,
-        );
-        for source in sources.values() {
-            let sid = source
-                .domain_sid
-                .as_ref()
-                .and_then(|sid| sid.parse::<Sid>().ok());
-            if let Some(sid) = sid {
-                builder.slices.add_domain(&sid);
-            }
-        }
-        stamp(&mut entries, seq);
-        // What goes before groups, and groups before users: a user's gid follows from his group.
-        let mut dependents = BTreeSet::new();
-        for (uuid, _) in entries.iter().filter(|(_, entry)| entry.is_none()) {
-            dependents.extend(builder.dependents(*uuid));
-            builder.delete(*uuid);
-        }
-        let (groups, others): (Vec<&Entry>, Vec<&Entry>) = entries
-            .values()
-            .flatten()
-            .partition(|entry| is_group(entry) || builder.is_group(entry.uuid));
-        for entry in groups {
-            let before = (builder.gid_of(entry.uuid), builder.dependents(entry.uuid));
-            builder.put(entry);
-            if builder.gid_of(entry.uuid) != before.0 {
-                dependents.extend(before.1);
-                dependents.extend(builder.dependents(entry.uuid));
-            }
-        }
-        for entry in others {
-            builder.put(entry);
-        }
-        for uuid in dependents {
-            if entries.contains_key(&uuid) {
-                continue;
-            }
-            if let Some(entry) = read_entry(self.store.as_ref(), uuid)? {
-                builder.put_body(&entry, last_change(&entry).unwrap_or(seq));
-            }
-        }
-        let mut batch = Batch::default();
-        for (uuid, entry) in &entries {
-            let old = match read.remove(uuid) {
-                Some(records) => records,
-                // A damaged entry is in no snapshot, but what is left of it is in the store.
-                None if self.damaged.contains(uuid)
-                    || last.id_of(*uuid).and_then(|id| last.entry(id)).is_some() =>
-                {
-                    read_records(self.store.as_ref(), *uuid)?
-                }
-                None => Records::new(),
-            };
-            let new = entry.as_ref().map(record::records_of).unwrap_or_default();
-            // `append` would rebuild the whole map each time.
-            batch.operations.extend(record::diff(&old, &new).operations);
-        }
-        for (name, source) in sources {
-            let (key, payload) = source_record(&source)?;
-            batch.operations.insert(key, Some(payload));
-            builder.next.sources.insert(name, Arc::new(source));
-        }
-        let Built {
-            snapshot: next,
-            mut slices,
-            anchors,
-        } = builder.finish();
-        if slices.take_changed() {
-            let key = record::meta_key(SLICES);
-            batch.operations.insert(key, Some(slices.to_bytes()));
-        }
-        let found = record::diff(&self.anchors.records(), &anchors.records());
-        batch.operations.extend(found.operations);
-        if batch.operations.is_empty() {
-            return Ok(None);
-        }
         self.store.commit(batch)?;
-        self.slices = slices;
-        self.anchors = anchors;
-        self.damaged.retain(|uuid| !entries.contains_key(uuid));
-        Ok(Some(next))
+        self.slices = built.slices;
+        self.anchors = built.anchors;
+        self.damaged.retain(|uuid| !touched.contains(uuid));
+        Ok(built.snapshot)
     }
 }
 
 /// The operational attribute that keeps the commit an entry was changed by.
 const CHANGED: &str = "uSNChanged";
-
-fn stamp(entries: &mut BTreeMap<Uuid, Option<Entry>>, seq: ChangeSeq) {
-    for entry in entries.values_mut().flatten() {
-        entry.set(CHANGED, vec![seq.0.to_string().into_bytes()]);
-    }
-}
 
 pub(super) fn last_change(entry: &Entry) -> Option<ChangeSeq> {
     entry.first_str(CHANGED)?.parse().ok().map(ChangeSeq)

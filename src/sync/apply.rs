@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::{
     brake,
-    full::Collected,
     merge::{self, Merged},
 };
 use crate::{
@@ -179,30 +178,20 @@ pub(super) fn changes(
     })
 }
 
-/// Applies a full round: what was not seen is gone.
-pub(super) fn everything(
-    directory: &Directory,
+/// Removes the entries of a source that a full round did not bring; returns how many.
+pub(super) fn remove_unseen(
+    transaction: &mut Transaction<'_>,
     place: &Place,
-    collected: Collected,
-    record: SourceRecord,
-) -> Result<Applied, DirectoryError> {
-    write(directory, |transaction| {
-        let snapshot = transaction.snapshot();
-        let unseen: Vec<Uuid> = of_source(snapshot, &place.source)
-            .map(|(_, entry)| entry.uuid)
-            .filter(|uuid| !collected.seen.contains(uuid))
-            .collect();
-        for uuid in &unseen {
-            detach(transaction, *uuid)?;
-        }
-        let stored = collected.changed.len();
-        for entry in collected.changed.into_values() {
-            transaction.put(entry);
-        }
-        let removed = remove(transaction, unseen);
-        transaction.put_source(record);
-        Ok(Applied { stored, removed })
-    })
+    seen: &HashSet<Uuid>,
+) -> Result<usize, DirectoryError> {
+    let unseen: Vec<Uuid> = of_source(transaction.snapshot(), &place.source)
+        .map(|(_, entry)| entry.uuid)
+        .filter(|uuid| !seen.contains(uuid))
+        .collect();
+    for uuid in &unseen {
+        detach(transaction, *uuid)?;
+    }
+    Ok(remove(transaction, unseen))
 }
 
 /// Users and groups of a source that are served.

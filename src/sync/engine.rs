@@ -7,14 +7,17 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{SyncSender, sync_channel},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot},
-    task::{JoinError, spawn_blocking},
+    task::{JoinError, JoinHandle, spawn_blocking},
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
@@ -24,7 +27,7 @@ use uuid::Uuid;
 use super::{
     apply::{self, Applied, Kept, Place},
     controller::{Controller, Domain, METHOD},
-    full::FullAnswer,
+    full::{self, Piece},
     guard::{self, Cookie, Progress, Reason},
     observe::{Observed, Observer},
     state::{State, StateHandle},
@@ -45,6 +48,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const KEEP_POSITION: Duration = Duration::from_secs(60);
 /// Superiors that are read one by one in a round. They are objects of strange kinds: few.
 const MAX_STAND_INS: usize = 1_000;
+
+/// Objects of a full round that may wait for being applied; the round waits, then.
+const WAITING_PIECES: usize = 1_024;
+
+/// A change that is being applied, and the numbers of users and groups that are served then.
+type Applying = JoinHandle<Result<(Option<Applied>, Option<(u64, u64)>), DirectoryError>>;
 
 /// What the engine of one source works on.
 pub(super) struct Setting {
@@ -363,26 +372,40 @@ impl<D: Domain> Engine<D> {
         let observer = Arc::clone(&self.setting.observer);
         let source = self.setting.source.clone();
         let mut observed = Observed::begin(observer.as_ref(), &source);
-        let directory = Arc::clone(&self.setting.directory);
-        let place = self.place(controller.facts());
-        let mut answer = FullAnswer::new(&directory, place.clone());
-        let round = controller
-            .round(&[], &mut |object| {
-                observed.received();
-                answer.take(&object);
-            })
-            .await?;
-        let received = begun.elapsed();
-        self.read_parents(controller, &mut answer).await?;
-        let entries = answer.len();
-        observed.storing(entries);
+        let (pieces, waiting) = sync_channel(WAITING_PIECES);
+        let applying = {
+            let directory = Arc::clone(&self.setting.directory);
+            let place = self.place(controller.facts());
+            let sid = Sid::from_bytes(&controller.facts().domain_sid).ok();
+            self.start_applying(move || full::apply(&directory, &place, sid.as_ref(), &waiting))
+        };
+        let read = async {
+            let round = controller
+                .round(&[], &mut |object| {
+                    observed.received();
+                    // Nobody receives only where the store failed, which the end tells.
+                    let _ = pieces.send(Piece::Object(Box::new(object)));
+                })
+                .await?;
+            let received = begun.elapsed();
+            self.read_parents(controller, &pieces).await?;
+            Ok::<_, SyncError>((round, received))
+        };
+        let (round, received) = match read.await {
+            Ok(read) => read,
+            Err(error) => {
+                // Without its end, what came is not applied.
+                drop(pieces);
+                self.applied(applying).await?;
+                return Err(error);
+            }
+        };
+        observed.storing(round.objects);
         let progress = new_progress(controller.facts(), round.cookie, usn, asked);
         let record = self.record(controller.facts(), &progress);
-        let collected = answer.finish();
-        let applied = {
-            let directory = Arc::clone(&directory);
-            self.apply(move || apply::everything(&directory, &place, collected, record))
-                .await?
+        let _ = pieces.send(Piece::Done(Box::new(record)));
+        let Some(applied) = self.applied(applying).await? else {
+            return Ok(());
         };
         self.progress = Some(progress);
         self.kept = Some(Instant::now());
@@ -408,11 +431,13 @@ impl<D: Domain> Engine<D> {
     async fn read_parents(
         &self,
         controller: &mut D::Controller,
-        answer: &mut FullAnswer<'_>,
+        pieces: &SyncSender<Piece>,
     ) -> Result<(), SyncError> {
         let mut asked = HashSet::new();
         loop {
-            let mut missing = answer.missing_parents();
+            let (reply, missing) = oneshot::channel();
+            let _ = pieces.send(Piece::MissingParents(reply));
+            let mut missing = missing.await.unwrap_or_default();
             missing.retain(|guid| asked.insert(*guid));
             if missing.is_empty() {
                 return Ok(());
@@ -423,7 +448,7 @@ impl<D: Domain> Engine<D> {
                     return Ok(());
                 }
                 if let Some(object) = controller.object(guid).await? {
-                    answer.take_stand_in(object);
+                    let _ = pieces.send(Piece::StandIn(Box::new(object)));
                 }
             }
         }
@@ -496,18 +521,34 @@ impl<D: Domain> Engine<D> {
         &self,
         change: impl FnOnce() -> Result<Applied, DirectoryError> + Send + 'static,
     ) -> Result<Applied, SyncError> {
+        let applied = self
+            .applied(self.start_applying(|| change().map(Some)))
+            .await?;
+        Ok(applied.unwrap_or_default())
+    }
+
+    /// Begins a change on a thread that may wait for the disk.
+    fn start_applying(
+        &self,
+        change: impl FnOnce() -> Result<Option<Applied>, DirectoryError> + Send + 'static,
+    ) -> Applying {
         let directory = Arc::clone(&self.setting.directory);
         let source = self.setting.source.clone();
         let round = Span::current();
-        let (applied, counts) = spawn_blocking(move || {
+        spawn_blocking(move || {
             let _entered = info_span!(parent: &round, "sync.apply").entered();
             let applied = change()?;
             // Looking at every entry takes a moment, so only where something changed.
-            let counts =
-                (!applied.is_nothing()).then(|| apply::count(&directory.snapshot(), &source));
-            Ok::<_, DirectoryError>((applied, counts))
+            let counts = applied
+                .is_some_and(|applied| !applied.is_nothing())
+                .then(|| apply::count(&directory.snapshot(), &source));
+            Ok((applied, counts))
         })
-        .await??;
+    }
+
+    /// Waits for a change, and shows what it made of users and groups.
+    async fn applied(&self, applying: Applying) -> Result<Option<Applied>, SyncError> {
+        let (applied, counts) = applying.await??;
         if let Some((users, groups)) = counts {
             self.setting.state.update(|state| {
                 state.users = users;
