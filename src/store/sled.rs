@@ -32,9 +32,9 @@ use super::{
 
 /// Sled's page cache, in octets.
 ///
-/// The store is read once, at the start, so that little would do; with a quarter of it a first
-/// import of 300,000 entries takes half as long again.
-const CACHE_CAPACITY: u64 = 64 * 1024 * 1024;
+/// The store is read once, at the start, so that little would do; with half of it a first import of
+/// 300,000 entries takes half as long again.
+const CACHE_CAPACITY: u64 = 32 * 1024 * 1024;
 
 /// Sled's log, in the store's directory.
 const LOG_FILE: &str = "db";

@@ -43,17 +43,18 @@ pub(super) enum Kept {
 }
 
 /// The entry to store for an object, from what was known of it and what is told now.
-pub(super) fn keep(old: Option<Entry>, object: &DirSyncObject, place: &Place) -> Kept {
+pub(super) fn keep(old: Option<Entry>, object: DirSyncObject, place: &Place) -> Kept {
+    let top = (object.guid == place.domain).then(|| object.dn.clone());
     let unchanged = old.clone();
     let merged = merge::merge(old, object, &place.source);
     let ((Merged::Put(mut entry), _) | (Merged::Unchanged, Some(mut entry))) = (merged, unchanged)
     else {
         return Kept::No;
     };
-    if entry.uuid == place.domain {
+    if let Some(top) = top {
         // The superior of a domain in a forest is no entry of ours.
         entry.parent = None;
-        entry.rdn.clone_from(&object.dn);
+        entry.rdn = top;
     } else if entry.parent.is_none() {
         return Kept::No;
     }
@@ -77,7 +78,7 @@ pub(super) fn stand_in(mut object: DirSyncObject, place: &Place) -> Option<Entry
     object.links_replaced.clear();
     object.link_adds.clear();
     object.link_removes.clear();
-    match keep(None, &object, place) {
+    match keep(None, object, place) {
         Kept::Yes(entry) => Some(entry),
         Kept::No => None,
     }
@@ -155,7 +156,7 @@ pub(super) fn changes(
             // One that is back is told whole, and nothing of what it was counts.
             let known = old.clone().filter(|_| !object.is_reanimated);
             // The same object may come again: what is told last counts.
-            match (keep(known, object, place), old) {
+            match (keep(known, object.clone(), place), old) {
                 (Kept::Yes(new), old) => {
                     removals.remove(&new.uuid);
                     if !old.is_some_and(|old| is_same(&old, &new)) {

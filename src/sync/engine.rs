@@ -50,7 +50,7 @@ const KEEP_POSITION: Duration = Duration::from_secs(60);
 const MAX_STAND_INS: usize = 1_000;
 
 /// Objects of a full round that may wait for being applied; the round waits, then.
-const WAITING_PIECES: usize = 1_024;
+const WAITING_PIECES: usize = 256;
 
 /// A change that is being applied, and the numbers of users and groups that are served then.
 type Applying = JoinHandle<Result<(Option<Applied>, Option<(u64, u64)>), DirectoryError>>;
@@ -490,8 +490,8 @@ impl<D: Domain> Engine<D> {
                 }
                 object.is_reanimated = reanimated && !object.is_deleted;
             }
-            let kept =
-                is_known(object.guid) || matches!(apply::keep(None, object, place), Kept::Yes(_));
+            let kept = is_known(object.guid)
+                || matches!(apply::keep(None, object.clone(), place), Kept::Yes(_));
             if kept {
                 known.insert(object.guid);
                 wanted.extend(object.parent_guid.filter(|_| object.guid != place.domain));

@@ -63,7 +63,7 @@ pub(super) fn apply(
         let mut piece = first;
         loop {
             match piece {
-                Piece::Object(object) => answer.take(&object)?,
+                Piece::Object(object) => answer.take(*object)?,
                 Piece::MissingParents(reply) => {
                     // Nobody is there to hear it where the round was given up.
                     let _ = reply.send(answer.missing_parents());
@@ -105,7 +105,7 @@ impl<'t, 'w> FullAnswer<'t, 'w> {
         }
     }
 
-    fn take(&mut self, object: &DirSyncObject) -> Result<(), DirectoryError> {
+    fn take(&mut self, object: DirSyncObject) -> Result<(), DirectoryError> {
         // Only what this same round brought counts as known.
         let old = if self.seen.remove(&object.guid) {
             self.transaction.get(object.guid)?

@@ -34,7 +34,7 @@ pub(super) enum Merged {
 /// In a full round nothing tells what is not there any more: give as `old` only what the same
 /// round has brought, not what was stored before it. Attributes and links are kept in the order
 /// of their names, so that two rounds with the same content give the same entry.
-pub(super) fn merge(old: Option<Entry>, change: &DirSyncObject, source: &str) -> Merged {
+pub(super) fn merge(old: Option<Entry>, mut change: DirSyncObject, source: &str) -> Merged {
     if change.is_deleted {
         return match old {
             Some(_) => Merged::Delete(change.guid),
@@ -44,17 +44,17 @@ pub(super) fn merge(old: Option<Entry>, change: &DirSyncObject, source: &str) ->
     let before = old.clone();
     let mut entry = match old {
         Some(entry) => entry,
-        None if is_whole(change) => new_entry(change, source),
+        None if is_whole(&change) => new_entry(&change, source),
         None => return Merged::Unknown(change.guid),
     };
     if change.is_reanimated {
         entry.links.clear();
     }
-    place(&mut entry, change);
-    for (description, values) in &change.attributes {
-        entry.set(description, values.clone());
+    place(&mut entry, &change);
+    for (description, values) in std::mem::take(&mut change.attributes) {
+        entry.set(&description, values);
     }
-    change_links(&mut entry, change);
+    change_links(&mut entry, &change);
     entry.links.retain(|link| !link.targets.is_empty());
     entry
         .attributes
@@ -191,14 +191,14 @@ mod tests {
     }
 
     fn stored() -> Entry {
-        match merge(None, &added(), "corp") {
+        match merge(None, added(), "corp") {
             Merged::Put(entry) => entry,
             other => panic!("{other:?}"),
         }
     }
 
     fn after(change: &DirSyncObject) -> Entry {
-        match merge(Some(stored()), change, "corp") {
+        match merge(Some(stored()), change.clone(), "corp") {
             Merged::Put(entry) => entry,
             other => panic!("{other:?}"),
         }
@@ -221,7 +221,7 @@ mod tests {
             parent_guid: None,
             ..added()
         };
-        let Merged::Put(entry) = merge(None, &top, "corp") else {
+        let Merged::Put(entry) = merge(None, top, "corp") else {
             panic!("not stored")
         };
         assert_eq!((entry.parent, entry.rdn.as_str()), (None, "DC=corp,DC=x"));
@@ -242,18 +242,18 @@ mod tests {
 
     #[test]
     fn what_is_told_twice_changes_nothing() {
-        assert_eq!(merge(Some(stored()), &added(), "corp"), Merged::Unchanged);
+        assert_eq!(merge(Some(stored()), added(), "corp"), Merged::Unchanged);
         let mut delta = change("CN=Smith\\, John,OU=Staff,DC=x");
         delta.attributes = vec![attribute("fax", &[])];
         delta.link_removes = links(&[B]);
-        assert_eq!(merge(Some(stored()), &delta, "corp"), Merged::Unchanged);
+        assert_eq!(merge(Some(stored()), delta, "corp"), Merged::Unchanged);
     }
 
     #[test]
     fn the_order_of_attributes_in_an_answer_is_no_change() {
         let mut other = added();
         other.attributes.reverse();
-        let Merged::Put(entry) = merge(None, &other, "corp") else {
+        let Merged::Put(entry) = merge(None, other.clone(), "corp") else {
             panic!("not stored")
         };
         assert_eq!(entry, stored());
@@ -302,8 +302,11 @@ mod tests {
     fn a_deletion_is_for_what_is_stored() {
         let mut delta = change("CN=S\\0ADEL:1,CN=Deleted Objects,DC=x");
         delta.is_deleted = true;
-        assert_eq!(merge(Some(stored()), &delta, "corp"), Merged::Delete(USER));
-        assert_eq!(merge(None, &delta, "corp"), Merged::Unchanged);
+        assert_eq!(
+            merge(Some(stored()), delta.clone(), "corp"),
+            Merged::Delete(USER)
+        );
+        assert_eq!(merge(None, delta, "corp"), Merged::Unchanged);
     }
 
     #[test]
@@ -314,7 +317,7 @@ mod tests {
         delta.is_reanimated = true;
         assert!(after(&delta).links.is_empty());
         // Its objectSid survived the deletion, so it is not told: only a reading brings it.
-        assert_eq!(merge(None, &delta, "corp"), Merged::Unknown(USER));
+        assert_eq!(merge(None, delta.clone(), "corp"), Merged::Unknown(USER));
     }
 
     #[test]
