@@ -317,7 +317,7 @@ mod tests {
         delta.is_reanimated = true;
         assert!(after(&delta).links.is_empty());
         // Its objectSid survived the deletion, so it is not told: only a reading brings it.
-        assert_eq!(merge(None, delta.clone(), "corp"), Merged::Unknown(USER));
+        assert_eq!(merge(None, delta, "corp"), Merged::Unknown(USER));
     }
 
     #[test]
