@@ -52,7 +52,7 @@ pub struct ServedEntry {
     pub attributes: PackedAttributes,
 }
 
-/// The place of an origin in [`Snapshot::origins`].
+/// The place of an origin in the list of origins ([`Snapshot::origin`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OriginId(pub u16);
 
