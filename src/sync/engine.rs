@@ -27,7 +27,7 @@ use uuid::Uuid;
 use super::{
     apply::{self, Applied, Kept, Place},
     controller::{Controller, Domain, METHOD},
-    full::{self, Piece, Pieces},
+    full::{self, Piece},
     guard::{self, Cookie, Progress, Reason},
     observe::{Observed, Observer},
     state::{State, StateHandle},
@@ -379,15 +379,12 @@ impl<D: Domain> Engine<D> {
             let sid = Sid::from_bytes(&controller.facts().domain_sid).ok();
             self.start_applying(move || full::apply(&directory, &place, sid.as_ref(), &waiting))
         };
-        let mut made = Pieces::new(self.place(controller.facts()));
         let read = async {
             let round = controller
                 .round(&[], &mut |object| {
                     observed.received();
-                    if let Some(piece) = made.of(object) {
-                        // Nobody receives only where the store failed, which the end tells.
-                        let _ = pieces.send(piece);
-                    }
+                    // Nobody receives only where the store failed, which the end tells.
+                    let _ = pieces.send(Piece::Object(Box::new(object)));
                 })
                 .await?;
             let received = begun.elapsed();

@@ -21,43 +21,14 @@ use crate::{
 /// What a full round hands to the thread that applies it.
 #[derive(Debug)]
 pub(super) enum Piece {
-    /// The entry that the next object makes.
-    Entry(Box<Entry>),
-    /// An object that came before in the same round.
-    Again(Box<DirSyncObject>),
+    /// The next object. The same one may come again.
+    Object(Box<DirSyncObject>),
     /// Asks for the superiors that did not come.
     MissingParents(oneshot::Sender<Vec<Uuid>>),
     /// A container that stands for a superior of another kind.
     StandIn(Box<DirSyncObject>),
     /// All is there: what is to be remembered of it.
     Done(Box<SourceRecord>),
-}
-
-/// Makes pieces of objects where they come in, so that the thread that applies them has less to do.
-pub(super) struct Pieces {
-    place: Place,
-    /// The objects that came.
-    seen: HashSet<Uuid>,
-}
-
-impl Pieces {
-    pub(super) fn new(place: Place) -> Self {
-        Self {
-            place,
-            seen: HashSet::new(),
-        }
-    }
-
-    /// The piece of the next object; `None` where nothing of it is kept.
-    pub(super) fn of(&mut self, object: DirSyncObject) -> Option<Piece> {
-        if !self.seen.insert(object.guid) {
-            return Some(Piece::Again(Box::new(object)));
-        }
-        match apply::keep(None, object, &self.place) {
-            Kept::Yes(entry) => Some(Piece::Entry(Box::new(entry))),
-            Kept::No => None,
-        }
-    }
 }
 
 /// Why a full round was not applied.
@@ -92,8 +63,7 @@ pub(super) fn apply(
         let mut piece = first;
         loop {
             match piece {
-                Piece::Entry(entry) => answer.stage(*entry)?,
-                Piece::Again(object) => answer.take(*object)?,
+                Piece::Object(object) => answer.take(*object)?,
                 Piece::MissingParents(reply) => {
                     // Nobody is there to hear it where the round was given up.
                     let _ = reply.send(answer.missing_parents());
