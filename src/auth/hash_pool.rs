@@ -145,20 +145,8 @@ impl HashPool {
         Ok(self.received(answer.await)??)
     }
 
-    /// As [`hash`](Self::hash) outside of async code, waiting for room in the queue.
-    ///
-    /// # Errors
-    /// [`PoolError`], except for [`PoolError::Busy`].
-    ///
-    /// # Panics
-    /// Inside an async context, as it would block the runtime.
-    pub fn hash_blocking(&self, password: Password) -> Result<String, PoolError> {
-        let answer = self.submit_blocking(password)?;
-        Ok(self.received(answer.blocking_recv())??)
-    }
-
-    /// Hashes many passwords outside of async code, with all workers; the hashes are in the order
-    /// of the passwords.
+    /// Hashes many passwords outside of async code, with all workers and waiting for room in the
+    /// queue; the hashes are in the order of the passwords.
     ///
     /// # Errors
     /// The first [`PoolError`], except for [`PoolError::Busy`].

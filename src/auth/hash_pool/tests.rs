@@ -165,9 +165,12 @@ fn hashes_many_in_order_through_a_short_queue() {
         let stored = StoredPassword::parse(value.as_bytes()).unwrap();
         assert!(stored.verify(word.as_bytes(), &mut memory));
     }
-    assert!(pool.hash_blocking(password("x")).is_ok());
+    assert!(pool.hash_all_blocking([password("x")]).is_ok());
     pool.close();
-    assert_eq!(pool.hash_blocking(password("x")), Err(PoolError::Closed));
+    assert_eq!(
+        pool.hash_all_blocking([password("x")]),
+        Err(PoolError::Closed)
+    );
 }
 
 #[test]
