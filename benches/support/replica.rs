@@ -9,7 +9,7 @@ use std::sync::Arc;
 use adduct::access::Secrets;
 use adduct::auth::hash_pool::HashPool;
 use adduct::directory::{
-    AttributeSelection, BoundFilter, Directory, EntryId, Progress, Search, ServedEntry, Snapshot,
+    AttributeSelection, BoundFilter, Directory, EntryId, Search, ServedEntry, Snapshot, Step,
 };
 use adduct::exchange::{ImportOptions, import};
 use adduct::proto::MessageId;
@@ -94,12 +94,17 @@ impl Replica {
             Some(self.base),
             SearchScope::WholeSubtree,
             self.bind(filter),
-            self.select(attributes),
-            0,
         );
-        let progress = search.run(MESSAGE_ID, out, usize::MAX, usize::MAX);
-        assert_eq!(progress, Progress::Complete);
-        search.returned
+        let selection = self.select(attributes);
+        let mut budget = usize::MAX;
+        let mut found = 0;
+        while let Step::Match(id) = search.next(&mut budget) {
+            if let Some(entry) = self.snapshot.entry(id) {
+                self.write((id, entry), &selection, out);
+                found += 1;
+            }
+        }
+        found
     }
 
     /// Appends the answer that carries one entry.
@@ -114,6 +119,7 @@ impl Replica {
             MESSAGE_ID,
             |out| self.snapshot.write_dn(id, out),
             |out| selection.write(&self.snapshot, id, &entry.attributes, out),
+            &[],
         );
     }
 }

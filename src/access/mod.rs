@@ -33,6 +33,11 @@ pub enum AuthorizationIdentity {
 }
 
 impl AuthorizationIdentity {
+    /// Whether somebody has proved who he is.
+    pub fn is_known(&self) -> bool {
+        *self != Self::Anonymous
+    }
+
     /// The DN for logs; empty for anonymous.
     pub fn dn(&self) -> &str {
         match self {
@@ -63,7 +68,7 @@ impl Access {
 
     /// Whether entries, beside root DSE and subschema, are read by this identity.
     pub fn may_read(&self, identity: &AuthorizationIdentity) -> bool {
-        self.anonymous_reads || *identity != AuthorizationIdentity::Anonymous
+        self.anonymous_reads || identity.is_known()
     }
 
     /// Whether the entry of this DN is an administrator.

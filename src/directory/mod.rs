@@ -36,7 +36,7 @@ pub use self::{
     load::LoadSummary,
     packed::PackedAttributes,
     postings::Postings,
-    search::{Progress, Search},
+    search::{Search, Step},
     selection::AttributeSelection,
     snapshot::{Kind, OriginId, Resolved, ServedEntry, Snapshot},
     source::{SelectSettings, SourceRecord, SourceSettings},

@@ -10,7 +10,7 @@ pub mod request;
 pub mod response;
 mod result_code;
 
-pub use control::Control;
+pub use control::{Control, RequestControls};
 pub use request::{DecodeError, Operation, Request};
 pub use response::LdapResult;
 pub use result_code::ResultCode;

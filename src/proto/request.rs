@@ -1,18 +1,23 @@
 //! Requests, decoded from exactly one frame and borrowing from it.
 //!
-//! Search and Bind are decoded here, so that assertion values and passwords may be any octets;
-//! the other operations go through `ldap3_proto`.
+//! Values, passwords and names stay the octets that were sent: what they must be is for the
+//! operation to say, with a result code that tells.
 
-use bytes::BytesMut;
-use ldap3_proto::proto::LdapOp;
+mod filter;
+mod update;
+
 use thiserror::Error;
-use tokio_util::codec::Decoder;
 
+pub(super) use self::filter::decode as decode_filter;
+
+pub use self::{
+    filter::{AttributeValueAssertion, Filter, MAX_FILTER_DEPTH, Substring},
+    update::{
+        AddRequest, Change, ChangeOperation, ModifyDnRequest, ModifyRequest, PartialAttribute,
+    },
+};
 use super::{Control, MessageId, control};
 use crate::ber::{self, BerError, Element, Reader, Tag};
-
-/// Nesting of a filter beyond which a search is refused.
-pub const MAX_FILTER_DEPTH: usize = 100;
 
 /// The tags of the request operations (RFC 4511 section 4.2 and following).
 pub mod tag {
@@ -58,11 +63,32 @@ pub enum Operation<'a> {
     Bind(BindRequest<'a>),
     Unbind,
     Search(SearchRequest<'a>),
-    Compare(CompareRequest),
+    Add(AddRequest<'a>),
+    /// The DN of the entry, as sent.
+    Delete(&'a [u8]),
+    Modify(ModifyRequest<'a>),
+    ModifyDn(ModifyDnRequest<'a>),
+    Compare(CompareRequest<'a>),
     Abandon(MessageId),
-    Extended(ExtendedRequest),
-    /// Add, Delete, Modify or ModifyDN.
-    Update(UpdateRequest),
+    Extended(ExtendedRequest<'a>),
+}
+
+impl Operation<'_> {
+    /// The tag of the request.
+    pub fn tag(&self) -> Tag {
+        match self {
+            Self::Bind(_) => tag::BIND,
+            Self::Unbind => tag::UNBIND,
+            Self::Search(_) => tag::SEARCH,
+            Self::Add(_) => tag::ADD,
+            Self::Delete(_) => tag::DELETE,
+            Self::Modify(_) => tag::MODIFY,
+            Self::ModifyDn(_) => tag::MODIFY_DN,
+            Self::Compare(_) => tag::COMPARE,
+            Self::Abandon(_) => tag::ABANDON,
+            Self::Extended(_) => tag::EXTENDED,
+        }
+    }
 }
 
 /// BindRequest (RFC 4511 section 4.2).
@@ -144,94 +170,29 @@ pub enum DerefAliases {
     Always,
 }
 
-/// A filter as received (RFC 4511 section 4.5.1.7).
-#[derive(Debug, PartialEq)]
-#[allow(missing_docs)]
-pub enum Filter<'a> {
-    And(Vec<Self>),
-    Or(Vec<Self>),
-    Not(Box<Self>),
-    Equality(AttributeValueAssertion<'a>),
-    Substrings {
-        attribute: &'a [u8],
-        pieces: Vec<Substring<'a>>,
-    },
-    GreaterOrEqual(AttributeValueAssertion<'a>),
-    LessOrEqual(AttributeValueAssertion<'a>),
-    Present(&'a [u8]),
-    Approximate(AttributeValueAssertion<'a>),
-    Extensible {
-        rule: Option<&'a [u8]>,
-        attribute: Option<&'a [u8]>,
-        value: &'a [u8],
-        dn_attributes: bool,
-    },
-    /// A kind of filter this version does not know: evaluates to Undefined.
-    Unknown,
-}
-
-/// AttributeValueAssertion (RFC 4511 section 4.1.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AttributeValueAssertion<'a> {
-    /// The attribute description.
-    pub attribute: &'a [u8],
-    /// The assertion value, any octets.
-    pub value: &'a [u8],
-}
-
-/// One piece of a substring filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Substring<'a> {
-    Initial(&'a [u8]),
-    Any(&'a [u8]),
-    Final(&'a [u8]),
-}
-
 /// CompareRequest (RFC 4511 section 4.10).
 #[derive(Debug, PartialEq, Eq)]
-pub struct CompareRequest {
-    /// The entry.
-    pub dn: String,
-    /// The attribute description.
-    pub attribute: String,
-    /// The assertion value.
-    pub value: Vec<u8>,
+pub struct CompareRequest<'a> {
+    /// The entry's DN, as sent.
+    pub entry: &'a [u8],
+    /// What is asserted of it.
+    pub assertion: AttributeValueAssertion<'a>,
 }
 
 /// ExtendedRequest (RFC 4511 section 4.12).
 #[derive(PartialEq, Eq)]
-pub struct ExtendedRequest {
-    /// The operation's OID.
-    pub oid: String,
+pub struct ExtendedRequest<'a> {
+    /// The operation's OID, as sent.
+    pub name: &'a [u8],
     /// What it carries.
-    pub value: Option<Vec<u8>>,
+    pub value: Option<&'a [u8]>,
 }
 
-impl std::fmt::Debug for ExtendedRequest {
+impl std::fmt::Debug for ExtendedRequest<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The value of a password modification is a secret.
-        write!(formatter, "ExtendedRequest({})", self.oid)
+        write!(formatter, "ExtendedRequest({})", self.name.escape_ascii())
     }
-}
-
-/// A request to change an entry.
-#[derive(Debug, PartialEq, Eq)]
-pub struct UpdateRequest {
-    /// Which of the four operations.
-    pub kind: UpdateKind,
-    /// The entry.
-    pub dn: String,
-}
-
-/// The operations that change entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum UpdateKind {
-    Add,
-    Delete,
-    Modify,
-    ModifyDn,
 }
 
 /// Decodes one request.
@@ -291,9 +252,12 @@ fn decode_rest<'a>(
             let abandoned = i32::try_from(abandoned).map_err(|_| Reason::MessageId(abandoned))?;
             Operation::Abandon(MessageId(abandoned))
         }
-        tag::COMPARE | tag::EXTENDED | tag::ADD | tag::DELETE | tag::MODIFY | tag::MODIFY_DN => {
-            other(id, &operation)?
-        }
+        tag::ADD => Operation::Add(update::add(operation.reader())?),
+        tag::DELETE => Operation::Delete(operation.contents),
+        tag::MODIFY => Operation::Modify(update::modify(operation.reader())?),
+        tag::MODIFY_DN => Operation::ModifyDn(update::modify_dn(operation.reader())?),
+        tag::COMPARE => Operation::Compare(compare(operation.reader())?),
+        tag::EXTENDED => Operation::Extended(extended(operation.reader())?),
         unknown => return Err(Reason::UnknownOperation(unknown)),
     };
     Ok(Request {
@@ -347,7 +311,7 @@ fn search(mut request: Reader<'_>) -> Result<SearchRequest<'_>, Reason> {
     let size_limit = limit(&mut request, "sizeLimit")?;
     let time_limit = limit(&mut request, "timeLimit")?;
     let types_only = request.boolean()?;
-    let filter = filter(request.element()?, MAX_FILTER_DEPTH)?;
+    let filter = filter::decode(request.element()?)?;
     let mut list = request.expect(ber::SEQUENCE)?.reader();
     // An attribute description with its header takes some ten octets.
     let mut attributes = Vec::with_capacity(list.remaining() / 10);
@@ -367,6 +331,22 @@ fn search(mut request: Reader<'_>) -> Result<SearchRequest<'_>, Reason> {
     })
 }
 
+fn compare(mut request: Reader<'_>) -> Result<CompareRequest<'_>, Reason> {
+    let entry = request.octets()?;
+    let assertion = filter::assertion(request.expect(ber::SEQUENCE)?)?;
+    skip_trailing(request)?;
+    Ok(CompareRequest { entry, assertion })
+}
+
+fn extended(mut request: Reader<'_>) -> Result<ExtendedRequest<'_>, Reason> {
+    let name = request.expect(ber::context(0))?.contents;
+    let value = request
+        .optional(ber::context(1))?
+        .map(|element| element.contents);
+    skip_trailing(request)?;
+    Ok(ExtendedRequest { name, value })
+}
+
 /// INTEGER (0 .. maxInt) with maxInt = 2^31-1.
 fn limit(request: &mut Reader<'_>, name: &'static str) -> Result<u32, Reason> {
     let value = request.integer()?;
@@ -376,141 +356,11 @@ fn limit(request: &mut Reader<'_>, name: &'static str) -> Result<u32, Reason> {
         .ok_or(Reason::Enumerated(name, value))
 }
 
-fn filter(element: Element<'_>, depth: usize) -> Result<Filter<'_>, Reason> {
-    let Some(depth) = depth.checked_sub(1) else {
-        return Err(Reason::FilterDepth);
-    };
-    Ok(match element.tag {
-        0xa0 => Filter::And(filter_set(element, depth)?),
-        0xa1 => Filter::Or(filter_set(element, depth)?),
-        0xa2 => {
-            let mut inner = element.reader();
-            let negated = filter(inner.element()?, depth)?;
-            if !inner.is_empty() {
-                return Err(Reason::Filter("more than one filter inside a not"));
-            }
-            Filter::Not(Box::new(negated))
-        }
-        0xa3 => Filter::Equality(assertion(element)?),
-        0xa4 => substrings(element)?,
-        0xa5 => Filter::GreaterOrEqual(assertion(element)?),
-        0xa6 => Filter::LessOrEqual(assertion(element)?),
-        0x87 => Filter::Present(element.contents),
-        0xa8 => Filter::Approximate(assertion(element)?),
-        0xa9 => extensible(element)?,
-        // "The type of filtering requested is not implemented": Undefined (section 4.5.1.7).
-        tag if tag & 0xc0 == 0x80 => Filter::Unknown,
-        _ => return Err(Reason::Filter("not a filter")),
-    })
-}
-
-fn filter_set(element: Element<'_>, depth: usize) -> Result<Vec<Filter<'_>>, Reason> {
-    let mut reader = element.reader();
-    let mut parts = Vec::new();
-    while !reader.is_empty() {
-        parts.push(filter(reader.element()?, depth)?);
-    }
-    Ok(parts)
-}
-
-fn assertion(element: Element<'_>) -> Result<AttributeValueAssertion<'_>, Reason> {
-    let mut reader = element.reader();
-    let assertion = AttributeValueAssertion {
-        attribute: reader.octets()?,
-        value: reader.octets()?,
-    };
-    skip_trailing(reader)?;
-    Ok(assertion)
-}
-
-fn substrings(element: Element<'_>) -> Result<Filter<'_>, Reason> {
-    let mut reader = element.reader();
-    let attribute = reader.octets()?;
-    let mut list = reader.expect(ber::SEQUENCE)?.reader();
-    let mut pieces = Vec::new();
-    while !list.is_empty() {
-        let piece = list.element()?;
-        let last_is_final = matches!(pieces.last(), Some(Substring::Final(_)));
-        pieces.push(match piece.tag {
-            0x80 if pieces.is_empty() => Substring::Initial(piece.contents),
-            0x81 if !last_is_final => Substring::Any(piece.contents),
-            0x82 if !last_is_final => Substring::Final(piece.contents),
-            _ => return Err(Reason::Filter("substrings out of order")),
-        });
-    }
-    if pieces.is_empty() {
-        return Err(Reason::Filter("no substrings"));
-    }
-    skip_trailing(reader)?;
-    Ok(Filter::Substrings { attribute, pieces })
-}
-
-fn extensible(element: Element<'_>) -> Result<Filter<'_>, Reason> {
-    let mut reader = element.reader();
-    let rule = reader.optional(0x81)?.map(|element| element.contents);
-    let attribute = reader.optional(0x82)?.map(|element| element.contents);
-    let value = reader.expect(0x83)?.contents;
-    let dn_attributes = match reader.optional(0x84)? {
-        Some(element) => element.boolean()?,
-        None => false,
-    };
-    if rule.is_none() && attribute.is_none() {
-        return Err(Reason::Filter(
-            "extensible match with neither attribute nor rule",
-        ));
-    }
-    skip_trailing(reader)?;
-    Ok(Filter::Extensible {
-        rule,
-        attribute,
-        value,
-        dn_attributes,
-    })
-}
-
 fn skip_trailing(mut reader: Reader<'_>) -> Result<(), Reason> {
     while !reader.is_empty() {
         reader.element()?;
     }
     Ok(())
-}
-
-/// Decodes an operation through `ldap3_proto`, whose tag was checked before.
-///
-/// It gets the message without controls: it would refuse those it knows but finds malformed.
-fn other<'a>(id: MessageId, operation: &Element<'_>) -> Result<Operation<'a>, Reason> {
-    let mut message = Vec::with_capacity(operation.contents.len() + 16);
-    ber::write_nested(&mut message, ber::SEQUENCE, |out| {
-        ber::write_integer(out, ber::INTEGER, i64::from(id.0));
-        ber::write_octets(out, operation.tag, operation.contents);
-    });
-    let length = message.len();
-    let mut buffer = BytesMut::from(message.as_slice());
-    let decoded = ldap3_proto::LdapCodec::new(Some(length), None)
-        .decode(&mut buffer)
-        .ok()
-        .flatten()
-        .ok_or(Reason::Malformed)?;
-    Ok(match decoded.op {
-        LdapOp::CompareRequest(compare) => Operation::Compare(CompareRequest {
-            dn: compare.dn,
-            attribute: compare.atype,
-            value: compare.val,
-        }),
-        LdapOp::ExtendedRequest(extended) => Operation::Extended(ExtendedRequest {
-            oid: extended.name,
-            value: extended.value,
-        }),
-        LdapOp::AddRequest(add) => update(UpdateKind::Add, add.dn),
-        LdapOp::DelRequest(dn) => update(UpdateKind::Delete, dn),
-        LdapOp::ModifyRequest(modify) => update(UpdateKind::Modify, modify.dn),
-        LdapOp::ModifyDNRequest(modify_dn) => update(UpdateKind::ModifyDn, modify_dn.dn),
-        _ => return Err(Reason::Malformed),
-    })
-}
-
-fn update<'a>(kind: UpdateKind, dn: String) -> Operation<'a> {
-    Operation::Update(UpdateRequest { kind, dn })
 }
 
 /// A request that could not be decoded.
@@ -547,6 +397,9 @@ pub enum Reason {
     /// A value outside of its enumeration or range.
     #[error("{0} has no value {1}")]
     Enumerated(&'static str, i64),
+    /// The value of a control.
+    #[error("{0}")]
+    Control(&'static str),
     /// The filter's structure.
     #[error("malformed filter: {0}")]
     Filter(&'static str),
@@ -556,9 +409,6 @@ pub enum Reason {
     /// The tag of no request.
     #[error("unknown operation {0:#04x}")]
     UnknownOperation(Tag),
-    /// The contents of an operation.
-    #[error("malformed request")]
-    Malformed,
 }
 
 #[cfg(test)]

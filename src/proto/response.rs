@@ -13,6 +13,8 @@ pub mod tag {
     pub const SEARCH_ENTRY: Tag = application(4);
     /// SearchResultDone.
     pub const SEARCH_DONE: Tag = application(5);
+    /// SearchResultReference.
+    pub const SEARCH_REFERENCE: Tag = application(19);
     /// ModifyResponse.
     pub const MODIFY: Tag = application(7);
     /// AddResponse.
@@ -25,6 +27,8 @@ pub mod tag {
     pub const COMPARE: Tag = application(15);
     /// ExtendedResponse.
     pub const EXTENDED: Tag = application(24);
+    /// IntermediateResponse.
+    pub const INTERMEDIATE: Tag = application(25);
 }
 
 /// LDAPResult (RFC 4511 section 4.1.9).
@@ -36,6 +40,8 @@ pub struct LdapResult {
     pub matched_dn: String,
     /// For the client's administrator: what to change. Never a secret.
     pub diagnostic: String,
+    /// Where to ask instead; for the code referral alone (RFC 4511 section 4.1.10).
+    pub referral: Vec<String>,
 }
 
 impl LdapResult {
@@ -44,6 +50,7 @@ impl LdapResult {
         code: ResultCode::SUCCESS,
         matched_dn: String::new(),
         diagnostic: String::new(),
+        referral: Vec::new(),
     };
 
     /// A result with a text for people.
@@ -52,6 +59,7 @@ impl LdapResult {
             code,
             matched_dn: String::new(),
             diagnostic: diagnostic.into(),
+            referral: Vec::new(),
         }
     }
 
@@ -78,9 +86,42 @@ pub fn answer_to(operation: Tag) -> Option<Tag> {
     })
 }
 
+/// A control on a response; never critical.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponseControl {
+    /// Its OID.
+    pub oid: &'static str,
+    /// What it carries.
+    pub value: Option<Vec<u8>>,
+}
+
 /// Appends a response that is nothing but an LDAPResult.
-pub fn write_result(out: &mut Vec<u8>, id: MessageId, tag: Tag, result: &LdapResult) {
-    write_message(out, id, tag, |out| write_ldap_result(out, result));
+pub fn write_result(
+    out: &mut Vec<u8>,
+    id: MessageId,
+    tag: Tag,
+    result: &LdapResult,
+    controls: &[ResponseControl],
+) {
+    let contents = |out: &mut Vec<u8>| write_ldap_result(out, result);
+    write_message(out, id, tag, contents, controls);
+}
+
+/// Appends a BindResponse with the server's SASL credentials (RFC 4511 section 4.2.2).
+pub fn write_bind(
+    out: &mut Vec<u8>,
+    id: MessageId,
+    result: &LdapResult,
+    credentials: Option<&[u8]>,
+    controls: &[ResponseControl],
+) {
+    let contents = |out: &mut Vec<u8>| {
+        write_ldap_result(out, result);
+        if let Some(credentials) = credentials {
+            write_octets(out, ber::context(7), credentials);
+        }
+    };
+    write_message(out, id, tag::BIND, contents, controls);
 }
 
 /// Appends an ExtendedResponse (RFC 4511 section 4.12).
@@ -90,8 +131,9 @@ pub fn write_extended(
     result: &LdapResult,
     oid: Option<&str>,
     value: Option<&[u8]>,
+    controls: &[ResponseControl],
 ) {
-    write_message(out, id, tag::EXTENDED, |out| {
+    let contents = |out: &mut Vec<u8>| {
         write_ldap_result(out, result);
         if let Some(oid) = oid {
             write_octets(out, ber::context(10), oid.as_bytes());
@@ -99,7 +141,29 @@ pub fn write_extended(
         if let Some(value) = value {
             write_octets(out, ber::context(11), value);
         }
-    });
+    };
+    write_message(out, id, tag::EXTENDED, contents, controls);
+}
+
+/// Appends an IntermediateResponse (RFC 4511 section 4.13).
+pub fn write_intermediate(out: &mut Vec<u8>, id: MessageId, oid: &str, value: Option<&[u8]>) {
+    let contents = |out: &mut Vec<u8>| {
+        write_octets(out, ber::context(0), oid.as_bytes());
+        if let Some(value) = value {
+            write_octets(out, ber::context(1), value);
+        }
+    };
+    write_message(out, id, tag::INTERMEDIATE, contents, &[]);
+}
+
+/// Appends a SearchResultReference (RFC 4511 section 4.5.3) to these URIs.
+pub fn write_reference<U: AsRef<[u8]>>(out: &mut Vec<u8>, id: MessageId, uris: &[U]) {
+    let contents = |out: &mut Vec<u8>| {
+        for uri in uris {
+            write_octets(out, ber::OCTET_STRING, uri.as_ref());
+        }
+    };
+    write_message(out, id, tag::SEARCH_REFERENCE, contents, &[]);
 }
 
 /// Appends a Notice of Disconnection (RFC 4511 section 4.4.1); the connection must end after it.
@@ -110,6 +174,7 @@ pub fn write_notice_of_disconnection(out: &mut Vec<u8>, result: &LdapResult) {
         result,
         Some(extended::NOTICE_OF_DISCONNECTION),
         None,
+        &[],
     );
 }
 
@@ -121,11 +186,20 @@ pub fn write_entry(
     id: MessageId,
     dn: impl FnOnce(&mut Vec<u8>),
     attributes: impl FnOnce(&mut Vec<u8>),
+    controls: &[ResponseControl],
 ) {
-    write_message(out, id, tag::SEARCH_ENTRY, |out| {
-        write_nested(out, ber::OCTET_STRING, dn);
-        write_nested(out, ber::SEQUENCE, attributes);
-    });
+    let contents = |out: &mut Vec<u8>| write_entry_contents(out, dn, attributes);
+    write_message(out, id, tag::SEARCH_ENTRY, contents, controls);
+}
+
+/// Appends the contents of a SearchResultEntry, as a read control carries them (RFC 4527).
+pub fn write_entry_contents(
+    out: &mut Vec<u8>,
+    dn: impl FnOnce(&mut Vec<u8>),
+    attributes: impl FnOnce(&mut Vec<u8>),
+) {
+    write_nested(out, ber::OCTET_STRING, dn);
+    write_nested(out, ber::SEQUENCE, attributes);
 }
 
 /// Appends a PartialAttribute; `values` appends OCTET STRINGs.
@@ -136,10 +210,32 @@ pub fn write_attribute(out: &mut Vec<u8>, description: &str, values: impl FnOnce
     });
 }
 
-fn write_message(out: &mut Vec<u8>, id: MessageId, tag: Tag, contents: impl FnOnce(&mut Vec<u8>)) {
+fn write_message(
+    out: &mut Vec<u8>,
+    id: MessageId,
+    tag: Tag,
+    contents: impl FnOnce(&mut Vec<u8>),
+    controls: &[ResponseControl],
+) {
     write_nested(out, ber::SEQUENCE, |out| {
         write_integer(out, ber::INTEGER, i64::from(id.0));
         write_nested(out, tag, contents);
+        if !controls.is_empty() {
+            write_controls(out, controls);
+        }
+    });
+}
+
+fn write_controls(out: &mut Vec<u8>, controls: &[ResponseControl]) {
+    write_nested(out, ber::context_constructed(0), |out| {
+        for control in controls {
+            write_nested(out, ber::SEQUENCE, |out| {
+                write_octets(out, ber::OCTET_STRING, control.oid.as_bytes());
+                if let Some(value) = &control.value {
+                    write_octets(out, ber::OCTET_STRING, value);
+                }
+            });
+        }
     });
 }
 
@@ -147,6 +243,13 @@ fn write_ldap_result(out: &mut Vec<u8>, result: &LdapResult) {
     write_integer(out, ber::ENUMERATED, i64::from(result.code.0));
     write_octets(out, ber::OCTET_STRING, result.matched_dn.as_bytes());
     write_octets(out, ber::OCTET_STRING, result.diagnostic.as_bytes());
+    if !result.referral.is_empty() {
+        write_nested(out, ber::context_constructed(3), |out| {
+            for uri in &result.referral {
+                write_octets(out, ber::OCTET_STRING, uri.as_bytes());
+            }
+        });
+    }
 }
 
 #[cfg(test)]
@@ -179,6 +282,7 @@ mod tests {
                 });
                 write_attribute(out, "sn", |_| {});
             },
+            &[],
         );
         let message = decoded(&out);
         assert_eq!(message.msgid, 300);
@@ -195,7 +299,7 @@ mod tests {
         let mut out = Vec::new();
         let result =
             LdapResult::new(ResultCode::NO_SUCH_OBJECT, "no such entry").matched("dc=x".into());
-        write_result(&mut out, MessageId(2), tag::SEARCH_DONE, &result);
+        write_result(&mut out, MessageId(2), tag::SEARCH_DONE, &result, &[]);
         let LdapOp::SearchResultDone(done) = decoded(&out).op else {
             panic!("not a result")
         };

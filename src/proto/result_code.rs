@@ -53,6 +53,8 @@ result_codes! {
     UNAVAILABLE = 52 "unavailable",
     UNWILLING_TO_PERFORM = 53 "unwillingToPerform",
     LOOP_DETECT = 54 "loopDetect",
+    SORT_CONTROL_MISSING = 60 "sortControlMissing",
+    OFFSET_RANGE_ERROR = 61 "offsetRangeError",
     NAMING_VIOLATION = 64 "namingViolation",
     OBJECT_CLASS_VIOLATION = 65 "objectClassViolation",
     NOT_ALLOWED_ON_NON_LEAF = 66 "notAllowedOnNonLeaf",
@@ -60,6 +62,7 @@ result_codes! {
     ENTRY_ALREADY_EXISTS = 68 "entryAlreadyExists",
     OBJECT_CLASS_MODS_PROHIBITED = 69 "objectClassModsProhibited",
     AFFECTS_MULTIPLE_DSAS = 71 "affectsMultipleDSAs",
+    VIRTUAL_LIST_VIEW_ERROR = 76 "virtualListViewError",
     OTHER = 80 "other",
     CANCELED = 118 "canceled",
     NO_SUCH_OPERATION = 119 "noSuchOperation",
@@ -67,6 +70,7 @@ result_codes! {
     CANNOT_CANCEL = 121 "cannotCancel",
     ASSERTION_FAILED = 122 "assertionFailed",
     AUTHORIZATION_DENIED = 123 "authorizationDenied",
+    SYNC_REFRESH_REQUIRED = 4096 "e-syncRefreshRequired",
 }
 
 impl std::fmt::Debug for ResultCode {

@@ -173,7 +173,7 @@ impl Connection {
     /// Before a bind only small messages are taken.
     fn message_limit(&self) -> usize {
         let limit = self.settings.limits.max_message_bytes;
-        if self.session.is_bound() {
+        if self.session.identity.is_known() {
             limit
         } else {
             limit.min(LimitsConfig::MAX_UNBOUND_MESSAGE_BYTES)
@@ -219,7 +219,7 @@ impl Connection {
         let result = LdapResult::new(ResultCode::PROTOCOL_ERROR, error.to_string());
         match (error.id, error.operation.and_then(answer_to)) {
             (Some(id), Some(tag)) => {
-                write_result(&mut self.output, id, tag, &result);
+                write_result(&mut self.output, id, tag, &result, &[]);
                 Ok(())
             }
             _ => Err(End::Notice(result)),

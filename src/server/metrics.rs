@@ -6,6 +6,11 @@ use std::{
     time::Duration,
 };
 
+use crate::{
+    ber::Tag,
+    proto::{Operation, response::tag},
+};
+
 /// A number that only grows, or goes up and down with what is open.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -62,6 +67,37 @@ impl OperationKind {
         Self::Abandon,
         Self::Extended,
     ];
+
+    /// The kind of a request.
+    pub fn of(operation: &Operation<'_>) -> Self {
+        match operation {
+            Operation::Bind(_) => Self::Bind,
+            Operation::Unbind => Self::Unbind,
+            Operation::Search(_) => Self::Search,
+            Operation::Modify(_) => Self::Modify,
+            Operation::Add(_) => Self::Add,
+            Operation::Delete(_) => Self::Delete,
+            Operation::ModifyDn(_) => Self::ModifyDn,
+            Operation::Compare(_) => Self::Compare,
+            Operation::Abandon(_) => Self::Abandon,
+            Operation::Extended(_) => Self::Extended,
+        }
+    }
+
+    /// The tag of the answer; `None` for those that get none.
+    pub fn answer(self) -> Option<Tag> {
+        Some(match self {
+            Self::Bind => tag::BIND,
+            Self::Search => tag::SEARCH_DONE,
+            Self::Modify => tag::MODIFY,
+            Self::Add => tag::ADD,
+            Self::Delete => tag::DELETE,
+            Self::ModifyDn => tag::MODIFY_DN,
+            Self::Compare => tag::COMPARE,
+            Self::Extended => tag::EXTENDED,
+            Self::Unbind | Self::Abandon => return None,
+        })
+    }
 
     /// The label in metrics.
     pub fn as_str(self) -> &'static str {

@@ -16,10 +16,3 @@ pub(super) struct Session {
     /// Who is bound.
     pub(super) identity: AuthorizationIdentity,
 }
-
-impl Session {
-    /// Whether somebody has proved who he is.
-    pub(super) fn is_bound(&self) -> bool {
-        self.identity != AuthorizationIdentity::Anonymous
-    }
-}

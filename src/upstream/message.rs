@@ -67,6 +67,7 @@ impl<'a> Message<'a> {
                 code: ResultCode(u32::try_from(code).unwrap_or(u32::MAX)),
                 matched_dn,
                 diagnostic,
+                referral: Vec::new(),
             },
             controls: self.response_controls()?,
         })

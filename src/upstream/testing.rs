@@ -53,7 +53,7 @@ impl FakeDc {
 pub(super) fn bind_response(id: MessageId, code: u32, text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let result = LdapResult::new(ResultCode(code), text);
-    response::write_result(&mut out, id, response::tag::BIND, &result);
+    response::write_result(&mut out, id, response::tag::BIND, &result, &[]);
     out
 }
 
@@ -72,6 +72,7 @@ pub(super) fn entry(id: MessageId, dn: &str, attributes: &[(&str, &[&[u8]])]) ->
                 });
             }
         },
+        &[],
     );
     out
 }

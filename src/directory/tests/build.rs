@@ -11,14 +11,14 @@ use crate::{
     access::Secrets,
     ber::{OCTET_STRING, Reader},
     directory::{
-        AttributeSelection, BoundFilter, Directory, EntryId, Progress, Resolved, Search,
-        SelectSettings, Snapshot, SourceSettings,
+        AttributeSelection, BoundFilter, Directory, EntryId, Resolved, Search, SelectSettings,
+        Snapshot, SourceSettings, Step,
     },
     dn::Dn,
     entry::{Attribute, Entry, Link, Origin},
     filter::Filter,
     mapping::{policy::PosixPolicy, sid::Sid},
-    proto::{MessageId, request::SearchScope},
+    proto::{MessageId, request::SearchScope, response::write_entry},
     schema::Schema,
     store::MemoryStore,
 };
@@ -326,16 +326,30 @@ pub(crate) fn search(
     filter: BoundFilter,
     attributes: &[&str],
 ) -> Vec<Found> {
-    let selection = select(snapshot, attributes, false);
-    let mut search = Search::new(Arc::clone(snapshot), base, scope, filter, selection, 0);
+    let search = Search::new(Arc::clone(snapshot), base, scope, filter);
+    run(search, &select(snapshot, attributes, false), usize::MAX)
+}
+
+/// Runs a search to its end in slices of a number of candidates.
+pub(crate) fn run(mut search: Search, selection: &AttributeSelection, slice: usize) -> Vec<Found> {
+    let snapshot = Arc::clone(search.snapshot());
     let mut out = Vec::new();
-    assert_eq!(
-        search.run(MessageId(1), &mut out, usize::MAX, usize::MAX),
-        Progress::Complete
-    );
-    let found = decode(&out);
-    assert_eq!(found.len() as u64, search.returned);
-    found
+    let mut budget = slice;
+    loop {
+        match search.next(&mut budget) {
+            Step::Match(id) => write_entry(
+                &mut out,
+                MessageId(1),
+                |out| snapshot.write_dn(id, out),
+                |out| {
+                    selection.write(&snapshot, id, &snapshot.entry(id).unwrap().attributes, out);
+                },
+                &[],
+            ),
+            Step::Paused => budget = slice,
+            Step::Complete => return decode(&out),
+        }
+    }
 }
 
 pub(crate) fn select(

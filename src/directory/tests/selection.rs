@@ -3,11 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::build::*;
-use crate::{
-    directory::{Progress, Search},
-    entry::Entry,
-    proto::{MessageId, request::SearchScope},
-};
+use crate::{directory::Search, entry::Entry, proto::request::SearchScope};
 
 fn world() -> Vec<Entry> {
     vec![
@@ -111,17 +107,13 @@ fn types_only_leaves_the_values_out() {
     let fixture = Fixture::new(world());
     let now = fixture.now();
     let everything = |types_only| {
-        let mut search = Search::new(
+        let search = Search::new(
             Arc::clone(&now),
             None,
             SearchScope::WholeSubtree,
             bind(&now, "(objectClass=*)"),
-            select(&now, &["*", "+"], types_only),
-            0,
         );
-        let mut out = Vec::new();
-        search.run(MessageId(1), &mut out, usize::MAX, usize::MAX);
-        decode(&out)
+        run(search, &select(&now, &["*", "+"], types_only), usize::MAX)
     };
     let (types, values) = (everything(true), everything(false));
     assert_eq!(types.len(), values.len());
@@ -132,58 +124,24 @@ fn types_only_leaves_the_values_out() {
     }
 }
 
-/// Runs in slices; returns what was found and how it ended.
-fn sliced(
-    fixture: &Fixture,
-    filter: &str,
-    size_limit: u32,
-    mark: usize,
-    budget: usize,
-) -> (Vec<Found>, Progress) {
-    let now = fixture.now();
-    let mut search = Search::new(
-        Arc::clone(&now),
-        None,
-        SearchScope::WholeSubtree,
-        bind(&now, filter),
-        select(&now, &[], false),
-        size_limit,
-    );
-    let mut found = Vec::new();
-    loop {
-        let mut out = Vec::new();
-        let progress = search.run(MessageId(7), &mut out, mark, budget);
-        found.extend(decode(&out));
-        if progress != Progress::Paused {
-            return (found, progress);
-        }
-    }
-}
-
 #[test]
-fn limits_and_slices() {
+fn slices_lose_and_repeat_nothing() {
     let fixture = Fixture::new(
         [domain(1)]
             .into_iter()
             .chain((10..50).map(|number| user(number, 1, &format!("u{number}")))),
     );
+    let now = fixture.now();
     for filter in ["(uid=*)", "(&(objectClass=*)(uid=u*))", "(!(uid=u10))"] {
-        let (all, progress) = sliced(&fixture, filter, 0, usize::MAX, usize::MAX);
-        assert_eq!(progress, Progress::Complete);
+        let sliced = |slice| {
+            let scope = SearchScope::WholeSubtree;
+            let search = Search::new(Arc::clone(&now), None, scope, bind(&now, filter));
+            run(search, &select(&now, &[], false), slice)
+        };
+        let all = sliced(usize::MAX);
         assert_eq!(all.len(), 40);
-        for (mark, budget) in [(1, usize::MAX), (usize::MAX, 1), (700, 3), (1, 1)] {
-            assert_eq!(
-                sliced(&fixture, filter, 0, mark, budget),
-                (all.clone(), Progress::Complete)
-            );
-            assert_eq!(
-                sliced(&fixture, filter, 40, mark, budget),
-                (all.clone(), Progress::Complete)
-            );
-            assert_eq!(
-                sliced(&fixture, filter, 39, mark, budget),
-                (all[..39].to_vec(), Progress::SizeLimitExceeded)
-            );
+        for slice in [1, 3, 40] {
+            assert_eq!(sliced(slice), all);
         }
     }
 }

@@ -1,4 +1,5 @@
-use ldap3_proto::proto::{LdapBindCred, LdapFilter, LdapMsg, LdapSubstringFilter};
+use bytes::BytesMut;
+use ldap3_proto::proto::{LdapBindCred, LdapFilter, LdapMsg, LdapOp, LdapSubstringFilter};
 use proptest::prelude::*;
 
 use super::*;
@@ -135,13 +136,7 @@ fn controls_are_kept_with_their_criticality_and_trailing_parts_ignored() {
             },
         ]
     );
-    assert_eq!(
-        request.operation,
-        Operation::Update(UpdateRequest {
-            kind: UpdateKind::Delete,
-            dn: "dc=x".into()
-        })
-    );
+    assert_eq!(request.operation, Operation::Delete(b"dc=x"));
 }
 
 #[test]

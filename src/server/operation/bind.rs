@@ -11,9 +11,8 @@
 //! | the first synchronisation, too many binds | busy |
 //! | no domain controller | unavailable |
 
-use super::Call;
+use super::{Answer, Call};
 use crate::{
-    access::AuthorizationIdentity,
     auth::BindRefused,
     proto::{
         LdapResult, ResultCode,
@@ -22,13 +21,8 @@ use crate::{
     server::{metrics::BindOutcome, session::Session},
 };
 
-/// Decides a bind; the session is anonymous after one that fails (RFC 4513 section 4).
-pub(super) async fn bind(
-    call: &Call<'_>,
-    session: &mut Session,
-    bind: &BindRequest<'_>,
-) -> LdapResult {
-    session.identity = AuthorizationIdentity::Anonymous;
+/// Decides a bind; the session is anonymous before it, and after one that fails.
+pub(super) async fn bind(call: &Call<'_>, session: &mut Session, bind: &BindRequest<'_>) -> Answer {
     let (result, outcome) = decide(call, session, bind).await;
     call.service.metrics.bind(outcome);
     let name = String::from_utf8_lossy(bind.name);
@@ -45,7 +39,7 @@ pub(super) async fn bind(
             "bind"
         );
     }
-    result
+    result.into()
 }
 
 async fn decide(

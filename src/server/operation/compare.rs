@@ -8,76 +8,66 @@
 //! | no DN | invalidDNSyntax |
 //! | a secret, or nobody is bound | insufficientAccessRights |
 
-use super::{Call, bind_first};
+use super::{Call, find, parse_dn};
 use crate::{
-    directory::{BoundFilter, EntryId, Resolved, Snapshot, Subject},
-    dn::Dn,
+    directory::{BoundFilter, EntryId, Snapshot, Subject},
     proto::{
         LdapResult, ResultCode,
-        request::{AttributeValueAssertion, CompareRequest, Filter},
+        request::{CompareRequest, Filter},
     },
     schema::AttributeDescription,
-    server::session::Session,
 };
 
 /// Compares one value.
-pub(super) fn compare(call: &Call<'_>, session: &Session, compare: &CompareRequest) -> LdapResult {
+pub(super) fn compare(call: &Call<'_>, request: &CompareRequest<'_>) -> LdapResult {
+    decide(call, request).unwrap_or_else(|refusal| refusal)
+}
+
+fn decide(call: &Call<'_>, request: &CompareRequest<'_>) -> Result<LdapResult, LdapResult> {
     if let Some(busy) = call.busy() {
-        return busy;
+        return Err(busy);
     }
-    let access = &call.settings.access;
-    if !access.may_read(&session.identity) {
-        return bind_first();
-    }
+    call.may_read()?;
     let snapshot = call.service.directory.snapshot();
-    let dn = match Dn::parse(&compare.dn) {
-        Ok(dn) => dn,
-        Err(error) => return LdapResult::new(ResultCode::INVALID_DN_SYNTAX, error.to_string()),
-    };
-    let id = match snapshot.resolve(&dn) {
-        Resolved::Found(id) => id,
-        Resolved::Missing { nearest } => return no_such_object(&snapshot, nearest),
-    };
-    let attribute = compare.attribute.as_bytes();
+    let id = find(&snapshot, &parse_dn(request.entry)?)?;
+    call.assert(&snapshot, id)?;
+    let attribute = request.assertion.attribute;
     let known = AttributeDescription::parse(attribute)
-        .and_then(|description| snapshot.schema().attribute(description.base.as_bytes()));
-    let Some(known) = known else {
-        return LdapResult::new(
-            ResultCode::UNDEFINED_ATTRIBUTE_TYPE,
-            format!("the schema does not define {}", compare.attribute),
-        );
-    };
-    if access.secrets().contains(known) {
-        return LdapResult::new(
+        .and_then(|description| snapshot.schema().attribute(description.base.as_bytes()))
+        .ok_or_else(|| {
+            LdapResult::new(
+                ResultCode::UNDEFINED_ATTRIBUTE_TYPE,
+                format!("the schema does not define {}", attribute.escape_ascii()),
+            )
+        })?;
+    let secrets = call.settings.access.secrets();
+    if secrets.contains(known) {
+        return Err(LdapResult::new(
             ResultCode::INSUFFICIENT_ACCESS_RIGHTS,
             "the values of this attribute are secret: prove a password by a bind",
-        );
+        ));
     }
     let holds = |filter: &Filter<'_>| {
         let subject = subject(&snapshot, id)?;
-        BoundFilter::bind(filter, &snapshot, access.secrets()).evaluate(subject)
+        BoundFilter::bind(filter, &snapshot, secrets).evaluate(subject)
     };
-    let value = &compare.value;
-    match holds(&Filter::Equality(AttributeValueAssertion {
-        attribute,
-        value,
-    })) {
+    Ok(match holds(&Filter::Equality(request.assertion)) {
         Some(true) => LdapResult::new(ResultCode::COMPARE_TRUE, ""),
         Some(false) if holds(&Filter::Present(attribute)) == Some(true) => {
             LdapResult::new(ResultCode::COMPARE_FALSE, "")
         }
         Some(false) => LdapResult::new(
             ResultCode::NO_SUCH_ATTRIBUTE,
-            format!("the entry has no {}", compare.attribute),
+            format!("the entry has no {}", attribute.escape_ascii()),
         ),
         None => LdapResult::new(
             ResultCode::INVALID_ATTRIBUTE_SYNTAX,
             format!(
                 "this is no value of {}, or its values cannot be compared",
-                compare.attribute
+                attribute.escape_ascii()
             ),
         ),
-    }
+    })
 }
 
 fn subject(snapshot: &Snapshot, id: EntryId) -> Option<Subject<'_>> {
@@ -86,10 +76,4 @@ fn subject(snapshot: &Snapshot, id: EntryId) -> Option<Subject<'_>> {
         id: Some(id),
         attributes: &snapshot.entry(id)?.attributes,
     })
-}
-
-/// The result for a DN that names nothing.
-pub(super) fn no_such_object(snapshot: &Snapshot, nearest: Option<EntryId>) -> LdapResult {
-    let matched = nearest.map(|id| snapshot.dn(id)).unwrap_or_default();
-    LdapResult::new(ResultCode::NO_SUCH_OBJECT, "no such entry").matched(matched)
 }

@@ -4,7 +4,7 @@ use super::{Call, Next};
 use crate::{
     access::AuthorizationIdentity,
     proto::{LdapResult, ResultCode, extended, request::ExtendedRequest, response::write_extended},
-    server::{Settings, metrics::OperationKind, session::Session},
+    server::{Settings, session::Session},
 };
 
 /// The operations that are offered under these settings.
@@ -18,27 +18,31 @@ pub(super) fn start(
     call: &Call<'_>,
     session: &Session,
     outstanding: usize,
-    request: &ExtendedRequest,
+    request: &ExtendedRequest<'_>,
     out: &mut Vec<u8>,
 ) -> Next {
-    let (result, value, next) = match request.oid.as_str() {
+    let name = std::str::from_utf8(request.name).unwrap_or_default();
+    let (result, value, next) = match name {
         extended::START_TLS => match refuse_start_tls(call, session, outstanding, request) {
             Some(refusal) => (refusal, None, Next::Done),
             None => (LdapResult::SUCCESS, None, Next::StartTls),
         },
-        extended::WHO_AM_I => who_am_i(call, session, request),
-        other => (
+        extended::WHO_AM_I => who_am_i(call, request),
+        _ => (
             LdapResult::new(
                 ResultCode::PROTOCOL_ERROR,
-                format!("the extended operation {other} is not supported"),
+                format!(
+                    "the extended operation {} is not supported",
+                    request.name.escape_ascii()
+                ),
             ),
             None,
             Next::Done,
         ),
     };
-    let oid = matches!(request.oid.as_str(), extended::START_TLS).then_some(extended::START_TLS);
-    write_extended(out, call.id, &result, oid, value.as_deref());
-    call.count(OperationKind::Extended, result.code);
+    let oid = (name == extended::START_TLS).then_some(extended::START_TLS);
+    write_extended(out, call.id, &result, oid, value.as_deref(), &[]);
+    call.count(result.code);
     next
 }
 
@@ -47,7 +51,7 @@ fn refuse_start_tls(
     call: &Call<'_>,
     session: &Session,
     outstanding: usize,
-    request: &ExtendedRequest,
+    request: &ExtendedRequest<'_>,
 ) -> Option<LdapResult> {
     let refusal = |code, text: &str| Some(LdapResult::new(code, text));
     if request.value.is_some() {
@@ -67,11 +71,7 @@ fn refuse_start_tls(
 }
 
 /// RFC 4532: an authzId, empty for anonymous.
-fn who_am_i(
-    call: &Call<'_>,
-    session: &Session,
-    request: &ExtendedRequest,
-) -> (LdapResult, Option<Vec<u8>>, Next) {
+fn who_am_i(call: &Call<'_>, request: &ExtendedRequest<'_>) -> (LdapResult, Option<Vec<u8>>, Next) {
     if request.value.is_some() {
         let result = LdapResult::new(ResultCode::PROTOCOL_ERROR, "Who am I? carries no value");
         return (result, None, Next::Done);
@@ -79,7 +79,7 @@ fn who_am_i(
     if let Some(busy) = call.busy() {
         return (busy, None, Next::Done);
     }
-    let name = match &session.identity {
+    let name = match call.identity {
         AuthorizationIdentity::Anonymous => String::new(),
         AuthorizationIdentity::Entry { uuid, dn, .. } => {
             let snapshot = call.service.directory.snapshot();

@@ -2,24 +2,27 @@
 
 mod bind;
 mod compare;
-mod control;
+mod entry_writer;
 mod extended;
+mod proxied;
 mod root_dse;
 mod search;
 mod update;
 
 use std::time::Instant;
 
+pub(super) use self::search::Running;
 use super::{Service, Settings, metrics::OperationKind, session::Session};
 use crate::{
-    ber::Tag,
+    access::AuthorizationIdentity,
+    directory::{BoundFilter, EntryId, Resolved, Snapshot, Subject},
+    dn::Dn,
     proto::{
-        LdapResult, MessageId, Operation, Request, ResultCode,
-        response::{self, write_result},
+        LdapResult, MessageId, Operation, Request, RequestControls, ResultCode,
+        control::ControlError,
+        response::{ResponseControl, write_bind, write_result},
     },
 };
-
-pub(super) use self::search::Running;
 
 /// What a connection has to do after a request was started.
 pub(super) enum Next {
@@ -44,67 +47,71 @@ pub(super) async fn start(
     request: &Request<'_>,
     out: &mut Vec<u8>,
 ) -> Next {
-    let call = Call {
+    let kind = OperationKind::of(&request.operation);
+    let mut call = Call {
         service,
         settings,
         id: request.id,
+        kind,
         started: Instant::now(),
+        controls: &RequestControls::default(),
+        identity: &AuthorizationIdentity::Anonymous,
     };
-    let refusal = control::refusal(&request.controls);
     match &request.operation {
         Operation::Unbind => {
-            call.count(OperationKind::Unbind, ResultCode::SUCCESS);
-            Next::Unbind
+            call.count(ResultCode::SUCCESS);
+            return Next::Unbind;
         }
         Operation::Abandon(id) => {
-            call.count(OperationKind::Abandon, ResultCode::SUCCESS);
-            Next::Abandon(*id)
+            call.count(ResultCode::SUCCESS);
+            return Next::Abandon(*id);
         }
-        Operation::Bind(bind) => {
-            let result = match refusal {
-                Some(refusal) => refusal,
-                None => bind::bind(&call, session, bind).await,
-            };
-            call.answer(OperationKind::Bind, response::tag::BIND, &result, out)
-        }
-        Operation::Search(search) => {
-            let started = match refusal {
-                Some(refusal) => Err(refusal),
-                None => search::start(&call, session, search, out),
-            };
-            match started {
-                Ok(search::Started::Running(running)) => Next::Search(running),
-                Ok(search::Started::Answered) => {
-                    let tag = response::tag::SEARCH_DONE;
-                    call.answer(OperationKind::Search, tag, &LdapResult::SUCCESS, out)
+        // The session is anonymous after a bind that fails, for whatever reason (RFC 4513
+        // section 4).
+        Operation::Bind(_) => session.identity = AuthorizationIdentity::Anonymous,
+        _ => {}
+    }
+    let controls = match RequestControls::decode(request.operation.tag(), &request.controls) {
+        Ok(controls) => controls,
+        Err(error) => return call.answer(&refusal(&error).into(), out),
+    };
+    call.controls = &controls;
+    if let Operation::Bind(bind) = &request.operation {
+        let answer = bind::bind(&call, session, bind).await;
+        write_bind(out, call.id, &answer.result, None, &answer.controls);
+        call.count(answer.result.code);
+        return Next::Done;
+    }
+    let acting;
+    call.identity = match controls.proxied_authorization {
+        None => &session.identity,
+        Some(authorization_id) => {
+            match proxied::identity(&call, &session.identity, authorization_id) {
+                Ok(identity) => {
+                    acting = identity;
+                    &acting
                 }
-                Err(result) => call.answer(
-                    OperationKind::Search,
-                    response::tag::SEARCH_DONE,
-                    &result,
-                    out,
-                ),
+                Err(result) => return call.answer(&result.into(), out),
             }
         }
-        Operation::Compare(compare) => {
-            let result = refusal.unwrap_or_else(|| compare::compare(&call, session, compare));
-            call.answer(OperationKind::Compare, response::tag::COMPARE, &result, out)
-        }
-        Operation::Extended(extended) => match refusal {
-            Some(refusal) => call.answer(
-                OperationKind::Extended,
-                response::tag::EXTENDED,
-                &refusal,
-                out,
-            ),
-            None => extended::start(&call, session, outstanding, extended, out),
+    };
+    let answer = match &request.operation {
+        Operation::Search(search) => match search::start(&call, search, out) {
+            Ok(search::Started::Running(running)) => return Next::Search(running),
+            Ok(search::Started::Answered) => LdapResult::SUCCESS.into(),
+            Err(result) => result.into(),
         },
-        Operation::Update(update) => {
-            let result = refusal.unwrap_or_else(|| update::refuse(&call, session, update));
-            let (kind, tag) = update::kind(update.kind);
-            call.answer(kind, tag, &result, out)
+        Operation::Extended(extended) => {
+            return extended::start(&call, session, outstanding, extended, out);
         }
-    }
+        Operation::Compare(compare) => compare::compare(&call, compare).into(),
+        Operation::Add(add) => update::refuse(&call, add.entry).into(),
+        Operation::Delete(entry) => update::refuse(&call, entry).into(),
+        Operation::Modify(modify) => update::refuse(&call, modify.object).into(),
+        Operation::ModifyDn(modify_dn) => update::refuse(&call, modify_dn.entry).into(),
+        Operation::Unbind | Operation::Abandon(_) | Operation::Bind(_) => return Next::Done,
+    };
+    call.answer(&answer, out)
 }
 
 /// One request and what it is worked on with.
@@ -112,30 +119,45 @@ struct Call<'c> {
     service: &'c Service,
     settings: &'c Settings,
     id: MessageId,
+    kind: OperationKind,
     started: Instant,
+    controls: &'c RequestControls<'c>,
+    /// Who it is for: who is bound, or whom that one acts for.
+    identity: &'c AuthorizationIdentity,
+}
+
+/// What an operation comes to.
+struct Answer {
+    result: LdapResult,
+    controls: Vec<ResponseControl>,
+}
+
+impl From<LdapResult> for Answer {
+    fn from(result: LdapResult) -> Self {
+        Self {
+            result,
+            controls: Vec::new(),
+        }
+    }
 }
 
 impl Call<'_> {
     /// Writes an answer that is nothing but a result.
-    fn answer(
-        &self,
-        kind: OperationKind,
-        tag: Tag,
-        result: &LdapResult,
-        out: &mut Vec<u8>,
-    ) -> Next {
-        write_result(out, self.id, tag, result);
-        self.count(kind, result.code);
+    fn answer(&self, answer: &Answer, out: &mut Vec<u8>) -> Next {
+        if let Some(tag) = self.kind.answer() {
+            write_result(out, self.id, tag, &answer.result, &answer.controls);
+        }
+        self.count(answer.result.code);
         Next::Done
     }
 
-    fn count(&self, kind: OperationKind, code: ResultCode) {
+    fn count(&self, code: ResultCode) {
         self.service
             .metrics
-            .operation(kind, code.0, self.started.elapsed());
+            .operation(self.kind, code.0, self.started.elapsed());
         tracing::debug!(
             target: "adduct::access",
-            op = kind.as_str(),
+            op = self.kind.as_str(),
             msg.id = self.id.0,
             result.code = code.0,
             "operation"
@@ -150,6 +172,67 @@ impl Call<'_> {
                 "the first synchronisation is not complete: try again later",
             )
         })
+    }
+
+    /// Refuses who may not read entries.
+    fn may_read(&self) -> Result<(), LdapResult> {
+        if self.settings.access.may_read(self.identity) {
+            Ok(())
+        } else {
+            Err(bind_first())
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Refuses where the assertion of the request does not hold of an entry (RFC 4528).
+    fn assert(&self, snapshot: &Snapshot, id: EntryId) -> Result<(), LdapResult> {
+        let Some(assertion) = &self.controls.assertion else {
+            return Ok(());
+        };
+        let filter = BoundFilter::bind(assertion, snapshot, self.settings.access.secrets());
+        let holds = snapshot.entry(id).and_then(|entry| {
+            filter.evaluate(Subject {
+                snapshot,
+                id: Some(id),
+                attributes: &entry.attributes,
+            })
+        });
+        if holds == Some(true) {
+            Ok(())
+        } else {
+            Err(LdapResult::new(
+                ResultCode::ASSERTION_FAILED,
+                "the assertion does not hold of the entry",
+            ))
+        }
+    }
+}
+
+/// The result for controls that cannot be obeyed (RFC 4511 section 4.1.11).
+fn refusal(error: &ControlError) -> LdapResult {
+    let code = match error {
+        ControlError::Unavailable(_) => ResultCode::UNAVAILABLE_CRITICAL_EXTENSION,
+        ControlError::Malformed { .. } | ControlError::Twice(_) => ResultCode::PROTOCOL_ERROR,
+    };
+    LdapResult::new(code, error.to_string())
+}
+
+/// A DN as sent, or invalidDNSyntax.
+fn parse_dn(octets: &[u8]) -> Result<Dn, LdapResult> {
+    let invalid = |text: String| LdapResult::new(ResultCode::INVALID_DN_SYNTAX, text);
+    let text = std::str::from_utf8(octets).map_err(|error| invalid(error.to_string()))?;
+    Dn::parse(text).map_err(|error| invalid(error.to_string()))
+}
+
+/// The served entry of a DN, or noSuchObject with the nearest entry above.
+fn find(snapshot: &Snapshot, dn: &Dn) -> Result<EntryId, LdapResult> {
+    match snapshot.resolve(dn) {
+        Resolved::Found(id) => Ok(id),
+        Resolved::Missing { nearest } => {
+            let matched = nearest.map(|id| snapshot.dn(id)).unwrap_or_default();
+            Err(LdapResult::new(ResultCode::NO_SUCH_OBJECT, "no such entry").matched(matched))
+        }
     }
 }
 

@@ -1,12 +1,15 @@
 //! The entries that are made up: the root DSE (RFC 4512 section 5.1) and the subschema
 //! (section 4.4).
 
-use super::{control, extended};
+use super::extended;
 use crate::{
     directory::{PackedAttributes, Snapshot, derived::SUBSCHEMA_DN},
     dn::Dn,
     entry::Attribute,
-    proto::extended::{FEATURE_ALL_OPERATIONAL, FEATURE_TRUE_FALSE},
+    proto::{
+        control,
+        extended::{FEATURE_ALL_OPERATIONAL, FEATURE_TRUE_FALSE},
+    },
     server::Settings,
 };
 
@@ -22,7 +25,10 @@ pub(super) fn root_dse(snapshot: &Snapshot, settings: &Settings) -> PackedAttrib
             "defaultNamingContext",
             contexts.get(..1).unwrap_or_default(),
         ),
-        many("supportedControl", control::SUPPORTED),
+        many(
+            "supportedControl",
+            &control::supported().collect::<Vec<_>>(),
+        ),
         many("supportedExtension", &extended::supported(settings)),
         many(
             "supportedFeatures",

@@ -1,29 +1,22 @@
 //! Add, Delete, Modify, ModifyDN: refused, with the reason.
 
-use super::{Call, bind_first};
+use super::{Call, bind_first, parse_dn};
 use crate::{
-    ber::Tag,
     directory::{Kind, Resolved},
-    dn::Dn,
-    proto::{
-        LdapResult, ResultCode,
-        request::{UpdateKind, UpdateRequest},
-        response,
-    },
-    server::{metrics::OperationKind, session::Session},
+    proto::{LdapResult, ResultCode},
 };
 
 /// The result of an update: entries of AD are changed in AD, local ones by import.
-pub(super) fn refuse(call: &Call<'_>, session: &Session, update: &UpdateRequest) -> LdapResult {
+pub(super) fn refuse(call: &Call<'_>, dn: &[u8]) -> LdapResult {
     if let Some(busy) = call.busy() {
         return busy;
     }
-    if !session.is_bound() {
+    if !call.identity.is_known() {
         return bind_first();
     }
-    let dn = match Dn::parse(&update.dn) {
+    let dn = match parse_dn(dn) {
         Ok(dn) => dn,
-        Err(error) => return LdapResult::new(ResultCode::INVALID_DN_SYNTAX, error.to_string()),
+        Err(result) => return result,
     };
     let snapshot = call.service.directory.snapshot();
     let of_ad = match snapshot.resolve(&dn) {
@@ -38,14 +31,4 @@ pub(super) fn refuse(call: &Call<'_>, session: &Session, update: &UpdateRequest)
         "local entries are changed by `adduct import` in this version"
     };
     LdapResult::new(ResultCode::UNWILLING_TO_PERFORM, text)
-}
-
-/// How an update is counted and answered.
-pub(super) fn kind(update: UpdateKind) -> (OperationKind, Tag) {
-    match update {
-        UpdateKind::Add => (OperationKind::Add, response::tag::ADD),
-        UpdateKind::Delete => (OperationKind::Delete, response::tag::DELETE),
-        UpdateKind::Modify => (OperationKind::Modify, response::tag::MODIFY),
-        UpdateKind::ModifyDn => (OperationKind::ModifyDn, response::tag::MODIFY_DN),
-    }
 }

@@ -1,8 +1,20 @@
 //! Controls on requests and responses (RFC 4511 section 4.1.11).
 
+mod known;
+pub mod oid;
+mod search;
+mod value;
+
+pub use self::{
+    known::{ControlError, RequestControls, applies_to, supported},
+    search::{
+        DerefSpec, ExtendedDnForm, PagedResults, PersistentSearch, SortKey, SyncMode, SyncRequest,
+        Target, VirtualListView,
+    },
+};
 use crate::ber::{self, BerError, Reader};
 
-/// One control, borrowed from its message.
+/// One control as sent, borrowed from its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Control<'a> {
     /// The dotted OID, as sent.
@@ -37,3 +49,6 @@ pub(super) fn decode_list<'a>(mut list: Reader<'a>) -> Result<Vec<Control<'a>>, 
     }
     Ok(controls)
 }
+
+#[cfg(test)]
+mod tests;
