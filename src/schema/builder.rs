@@ -4,7 +4,8 @@ use super::description::{AttributeTypeDescription, ObjectClassDescription};
 use super::files::{Body, Definition, SchemaError};
 use super::registry::find;
 use super::{
-    AttributeId, AttributeType, MatchingRule, ObjectClass, ObjectClassId, Schema, Syntax, syntax,
+    AttributeId, AttributeType, MatchingRule, ObjectClass, ObjectClassId, RuleKind, Schema, Syntax,
+    syntax,
 };
 
 /// A schema on its way: numbers are given first, so that definitions may refer to later ones.
@@ -243,13 +244,15 @@ fn attribute_type(
     description: &AttributeTypeDescription,
     sup: Option<&AttributeType>,
 ) -> Result<AttributeType, SchemaError> {
-    let rule = |name: &Option<String>, keyword: &str, inherited: Option<MatchingRule>| match name {
-        None => Ok(inherited),
-        Some(name) => MatchingRule::by_name(name.as_bytes())
-            .map(Some)
-            .ok_or_else(|| {
-                definition.error(format!("unknown matching rule `{name}` in {keyword}"))
-            }),
+    let rule = |name: &Option<String>, keyword: &str, kind: RuleKind, inherited| {
+        let Some(name) = name else {
+            return Ok(inherited);
+        };
+        match MatchingRule::by_name(name.as_bytes()) {
+            Some(rule) if rule.kind() == kind => Ok(Some(rule)),
+            Some(_) => Err(definition.error(format!("`{name}` is no rule for {keyword}"))),
+            None => Err(definition.error(format!("unknown matching rule `{name}` in {keyword}"))),
+        }
     };
     let syntax = match (&description.syntax, sup) {
         (Some(oid), _) => Syntax::by_oid(oid)
@@ -269,16 +272,19 @@ fn attribute_type(
         equality: rule(
             &description.equality,
             "EQUALITY",
+            RuleKind::Equality,
             sup.and_then(|sup| sup.equality),
         )?,
         ordering: rule(
             &description.ordering,
             "ORDERING",
+            RuleKind::Ordering,
             sup.and_then(|sup| sup.ordering),
         )?,
         substring: rule(
             &description.substring,
             "SUBSTR",
+            RuleKind::Substrings,
             sup.and_then(|sup| sup.substring),
         )?,
         syntax,

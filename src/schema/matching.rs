@@ -10,7 +10,7 @@ use std::str;
 use crate::dn::Dn;
 
 use super::prepare::{Case, Insignificant, prepare};
-use super::{InvalidValue, Schema, Syntax, description, syntax, time};
+use super::{AttributeType, InvalidValue, Schema, Syntax, description, syntax, time};
 
 /// What a rule is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum RuleKind {
     Ordering,
     /// Compares parts of a value.
     Substrings,
+    /// Looks for a word in a value; for extensible matches only.
+    Words,
 }
 
 /// Which part of a value a substring was given for.
@@ -137,6 +139,8 @@ rules! {
     CaseIgnoreIa5Match "1.3.6.1.4.1.1466.109.114.2" "caseIgnoreIA5Match" Equality Ia5String IGNORE;
     CaseIgnoreIa5SubstringsMatch "1.3.6.1.4.1.1466.109.114.3" "caseIgnoreIA5SubstringsMatch" Substrings SubstringAssertion IGNORE;
     CaseExactIa5SubstringsMatch "1.3.6.1.4.1.4203.1.2.1" "caseExactIA5SubstringsMatch" Substrings SubstringAssertion EXACT;
+    WordMatch "2.5.13.32" "wordMatch" Words DirectoryString IGNORE;
+    KeywordMatch "2.5.13.33" "keywordMatch" Words DirectoryString IGNORE;
     UuidMatch "1.3.6.1.1.16.2" "uuidMatch" Equality Uuid Normalization::Uuid;
     UuidOrderingMatch "1.3.6.1.1.16.3" "uuidOrderingMatch" Ordering Uuid Normalization::Uuid;
     BitAndMatch "1.2.840.113556.1.4.803" "integerBitAndMatch" Equality Integer Normalization::Integer;
@@ -200,6 +204,12 @@ impl MatchingRule {
     ) -> Result<Cow<'a, [u8]>, InvalidValue> {
         match self.normalization() {
             Normalization::Octets => Ok(Cow::Borrowed(value)),
+            // Of the string syntaxes only IA5 String has an empty value (RFC 4517 section 3.3.15).
+            Normalization::String(..) | Normalization::FirstString
+                if value.is_empty() && self.part_syntax() != Syntax::Ia5String =>
+            {
+                Err(InvalidValue("an empty string"))
+            }
             Normalization::String(case, insignificant) => prepare(value, case, insignificant),
             Normalization::FirstString => prepare(value, Case::Fold, Insignificant::WHOLE),
             Normalization::Integer | Normalization::FirstInteger => {
@@ -251,6 +261,9 @@ impl MatchingRule {
         part: &[u8],
         position: Position,
     ) -> Result<Cow<'_, [u8]>, InvalidValue> {
+        if part.is_empty() {
+            return Err(InvalidValue("an empty part"));
+        }
         let spaces = Insignificant::Spaces {
             keep_first: position != Position::Initial,
             keep_last: position != Position::Final,
@@ -261,10 +274,170 @@ impl MatchingRule {
                 prepare(part, case, spaces)
             }
             Normalization::String(case, insignificant) => prepare(part, case, insignificant),
-            Normalization::PostalAddress => prepare(part, Case::Fold, spaces),
+            Normalization::PostalAddress => normalize_list_part(part, spaces).map(Cow::Owned),
             _ => Err(InvalidValue("this matching rule knows no substrings")),
         }
     }
+
+    /// The parts of a value of the Substring Assertion syntax, as [`Self::normalize_substring`]
+    /// takes them: initial, any, final. `None` where it is none (RFC 4517 section 3.3.30).
+    pub fn substring_assertion(self, value: &[u8]) -> Option<SubstringAssertion> {
+        let mut parts = Vec::new();
+        for part in value.split(|&byte| byte == b'*') {
+            let part = syntax::unescape(part, b'*')?;
+            // Here `$` is a character; in a substring filter it separates lines.
+            parts.push(match self.normalization() {
+                Normalization::PostalAddress => escape_line(&part),
+                _ => part,
+            });
+        }
+        let last = parts.pop()?;
+        if parts.is_empty() {
+            return None;
+        }
+        let first = parts.remove(0);
+        let some = |part: Vec<u8>| (!part.is_empty()).then_some(part);
+        if parts.iter().any(Vec::is_empty) {
+            return None;
+        }
+        Some((some(first), parts, some(last)))
+    }
+
+    /// Whether an assertion value, or a part of one, is of the rule's assertion syntax.
+    ///
+    /// Where it is not, the assertion is Undefined (RFC 4511 section 4.5.1.7), although the
+    /// normalization takes it: AD stores any text in attributes of narrower syntaxes, and names of
+    /// classes that are not in the schema.
+    pub fn is_assertion(self, schema: &Schema, value: &[u8]) -> bool {
+        match self.normalization() {
+            Normalization::Oid | Normalization::FirstOid => {
+                schema.oid_of(value).is_some() || syntax::is_numeric_oid(value)
+            }
+            Normalization::PostalAddress if self.kind() == RuleKind::Equality => {
+                Syntax::PostalAddress.validate(value)
+            }
+            Normalization::String(..) => match self.part_syntax() {
+                Syntax::DirectoryString => true,
+                narrow => narrow.validate(value),
+            },
+            _ => true,
+        }
+    }
+
+    /// The syntax of an assertion value, or of the parts of one: that of the equality rule
+    /// (RFC 4517 section 4.1).
+    fn part_syntax(self) -> Syntax {
+        match self {
+            Self::CaseIgnoreIa5SubstringsMatch | Self::CaseExactIa5SubstringsMatch => {
+                Syntax::Ia5String
+            }
+            Self::NumericStringSubstringsMatch => Syntax::NumericString,
+            Self::TelephoneNumberSubstringsMatch => Syntax::TelephoneNumber,
+            Self::CaseIgnoreListSubstringsMatch => Syntax::PostalAddress,
+            Self::CaseIgnoreSubstringsMatch | Self::CaseExactSubstringsMatch => {
+                Syntax::DirectoryString
+            }
+            _ => self.syntax(),
+        }
+    }
+
+    /// Whether the rule can be used with an attribute type in an extensible match: it is one of
+    /// the type's own, or compares values of the type's syntax (RFC 4517 section 4.2).
+    pub fn applies_to(self, attribute: &AttributeType) -> bool {
+        let own = [attribute.equality, attribute.ordering, attribute.substring];
+        own.contains(&Some(self)) || self.compares(attribute.syntax)
+    }
+
+    fn compares(self, syntax: Syntax) -> bool {
+        match self {
+            Self::CaseIgnoreMatch
+            | Self::CaseIgnoreOrderingMatch
+            | Self::CaseIgnoreSubstringsMatch
+            | Self::CaseExactMatch
+            | Self::CaseExactOrderingMatch
+            | Self::CaseExactSubstringsMatch
+            | Self::WordMatch
+            | Self::KeywordMatch => matches!(
+                syntax,
+                Syntax::DirectoryString
+                    | Syntax::PrintableString
+                    | Syntax::CountryString
+                    | Syntax::TelephoneNumber
+                    | Syntax::AdCaseIgnoreString
+            ),
+            Self::CaseExactIa5Match
+            | Self::CaseExactIa5SubstringsMatch
+            | Self::CaseIgnoreIa5Match
+            | Self::CaseIgnoreIa5SubstringsMatch => syntax == Syntax::Ia5String,
+            Self::NumericStringMatch
+            | Self::NumericStringOrderingMatch
+            | Self::NumericStringSubstringsMatch => syntax == Syntax::NumericString,
+            Self::TelephoneNumberMatch | Self::TelephoneNumberSubstringsMatch => {
+                syntax == Syntax::TelephoneNumber
+            }
+            Self::CaseIgnoreListMatch | Self::CaseIgnoreListSubstringsMatch => {
+                syntax == Syntax::PostalAddress
+            }
+            Self::IntegerMatch
+            | Self::IntegerOrderingMatch
+            | Self::BitAndMatch
+            | Self::BitOrMatch => {
+                matches!(syntax, Syntax::Integer | Syntax::AdLargeInteger)
+            }
+            Self::OctetStringMatch
+            | Self::OctetStringOrderingMatch
+            | Self::OctetStringSubstringsMatch => {
+                matches!(
+                    syntax,
+                    Syntax::OctetString | Syntax::Jpeg | Syntax::AdSecurityDescriptor
+                )
+            }
+            Self::IntegerFirstComponentMatch => syntax == Syntax::DitStructureRuleDescription,
+            Self::ObjectIdentifierFirstComponentMatch => matches!(
+                syntax,
+                Syntax::AttributeTypeDescription
+                    | Syntax::DitContentRuleDescription
+                    | Syntax::LdapSyntaxDescription
+                    | Syntax::MatchingRuleDescription
+                    | Syntax::MatchingRuleUseDescription
+                    | Syntax::NameFormDescription
+                    | Syntax::ObjectClassDescription
+            ),
+            Self::DirectoryStringFirstComponentMatch => false,
+            Self::InChainMatch => syntax == Syntax::Dn,
+            Self::BitStringMatch
+            | Self::BooleanMatch
+            | Self::DistinguishedNameMatch
+            | Self::GeneralizedTimeMatch
+            | Self::GeneralizedTimeOrderingMatch
+            | Self::ObjectIdentifierMatch
+            | Self::UniqueMemberMatch
+            | Self::UuidMatch
+            | Self::UuidOrderingMatch => syntax == self.syntax(),
+        }
+    }
+}
+
+/// The initial part, those in between, and the final part.
+pub type SubstringAssertion = (Option<Vec<u8>>, Vec<Vec<u8>>, Option<Vec<u8>>);
+
+/// Whether a word, or with `phrases` some words in a row, stands in a text; both are normalized.
+///
+/// A word ends where a character follows that is neither a letter nor a digit: what words and
+/// keywords are, RFC 4517 leaves to the server.
+pub fn holds_word(text: &[u8], word: &[u8], phrases: bool) -> bool {
+    let (Ok(text), Ok(word)) = (str::from_utf8(text), str::from_utf8(word)) else {
+        return false;
+    };
+    if word.trim().is_empty() || (word.contains(' ') && !phrases) {
+        return false;
+    }
+    let part_of_word = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
+    text.match_indices(word).any(|(start, _)| {
+        let before = text.get(..start).unwrap_or_default().chars().next_back();
+        let after = text.get(start + word.len()..).unwrap_or_default();
+        !part_of_word(before) && !part_of_word(after.chars().next())
+    })
 }
 
 /// Whether a normalized value consists of these normalized parts in this order.
@@ -285,7 +458,10 @@ pub fn substrings_match<P: AsRef<[u8]>>(
         return parts_match(value, initial, any.iter().map(AsRef::as_ref), final_);
     }
     let mut padded = vec![b' '];
-    double_spaces(value, &mut padded);
+    // A value of nothing but spaces is two of them.
+    if value != b" " {
+        double_spaces(value, &mut padded);
+    }
     padded.push(b' ');
     let any: Vec<Vec<u8>> = any
         .iter()
@@ -396,24 +572,22 @@ fn normalize_name(schema: &Schema, value: &[u8], output: &mut Vec<u8>) -> Result
     schema.normalize_dn_into(&dn, output)
 }
 
+/// Stands between the normalized lines of a list: preparation maps every control character away.
+const BETWEEN_LINES: u8 = b'\n';
+/// Stands for `$` in a part of a list, which matches nothing: no part spans lines.
+const NO_MATCH: u8 = 0x01;
+
 /// Lines separated by `$`, each prepared as caseIgnoreMatch does (RFC 4517 section 3.3.28).
 fn normalize_list(value: &[u8]) -> Result<Vec<u8>, InvalidValue> {
     let mut output = Vec::with_capacity(value.len());
     for (index, line) in value.split(|&byte| byte == b'$').enumerate() {
         if index > 0 {
-            output.push(b'$');
+            output.push(BETWEEN_LINES);
         }
         // Empty lines are outside the syntax, but AD sends such addresses.
-        if line.is_empty() {
-            continue;
-        }
-        let line = unescape_line(line);
-        for &byte in prepare(&line, Case::Fold, Insignificant::WHOLE)?.iter() {
-            match byte {
-                b'$' => output.extend_from_slice(b"\\24"),
-                b'\\' => output.extend_from_slice(b"\\5c"),
-                _ => output.push(byte),
-            }
+        if !line.is_empty() {
+            let line = unescape_line(line);
+            output.extend_from_slice(&prepare(&line, Case::Fold, Insignificant::WHOLE)?);
         }
     }
     if output.is_empty() {
@@ -422,21 +596,37 @@ fn normalize_list(value: &[u8]) -> Result<Vec<u8>, InvalidValue> {
     Ok(output)
 }
 
+/// A part of a list as [`normalize_list`] has its lines.
+fn normalize_list_part(part: &[u8], spaces: Insignificant) -> Result<Vec<u8>, InvalidValue> {
+    let mut output = Vec::with_capacity(part.len());
+    for (index, line) in part.split(|&byte| byte == b'$').enumerate() {
+        if index > 0 {
+            output.push(NO_MATCH);
+        }
+        if !line.is_empty() {
+            output.extend_from_slice(&prepare(&unescape_line(line), Case::Fold, spaces)?);
+        }
+    }
+    Ok(output)
+}
+
 /// `\24` and `\5C` of a Postal Address; other backslashes stand for themselves.
-fn unescape_line(line: &[u8]) -> Vec<u8> {
+fn unescape_line(line: &[u8]) -> Cow<'_, [u8]> {
+    match syntax::unescape(line, b'$') {
+        Some(line) => Cow::Owned(line),
+        // Outside the syntax, but AD sends such addresses.
+        None => Cow::Borrowed(line),
+    }
+}
+
+fn escape_line(line: &[u8]) -> Vec<u8> {
     let mut output = Vec::with_capacity(line.len());
-    let mut rest = line;
-    while let Some((&byte, after)) = rest.split_first() {
-        let escaped = match after.first_chunk::<2>() {
-            Some(b"24") if byte == b'\\' => Some(b'$'),
-            Some(b"5C" | b"5c") if byte == b'\\' => Some(b'\\'),
-            _ => None,
-        };
-        output.push(escaped.unwrap_or(byte));
-        rest = match escaped {
-            Some(_) => after.get(2..).unwrap_or_default(),
-            None => after,
-        };
+    for &byte in line {
+        match byte {
+            b'$' => output.extend_from_slice(b"\\24"),
+            b'\\' => output.extend_from_slice(b"\\5C"),
+            _ => output.push(byte),
+        }
     }
     output
 }

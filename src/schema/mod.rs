@@ -21,7 +21,9 @@ mod time;
 
 pub use attribute_type::{AttributeDescription, AttributeType, Usage};
 pub use files::SchemaError;
-pub use matching::{MatchingRule, Position, RuleKind, substrings_match};
+pub use matching::{
+    MatchingRule, Position, RuleKind, SubstringAssertion, holds_word, substrings_match,
+};
 pub use object_class::{ObjectClass, ObjectClassKind};
 pub use registry::Schema;
 pub use syntax::Syntax;

@@ -10,6 +10,7 @@ use std::str;
 use stringprep::tables;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use super::InvalidValue;
 
@@ -41,19 +42,16 @@ impl Insignificant {
 
 /// Prepares a string; borrows it where it already is in its prepared form.
 ///
-/// Code points that Unicode 3.2 did not assign are let through, against RFC 4518 section 2.4:
-/// newer letters and emoji occur in the names AD holds, and an entry that cannot be named could
-/// not be served.
+/// Code points that Unicode did not assign when this was built are prohibited (RFC 4518
+/// section 2.4). Those assigned since version 3.2, of which the RFC knows nothing, are let
+/// through: newer letters and emoji occur in the names AD holds.
 pub(super) fn prepare(
     value: &[u8],
     case: Case,
     insignificant: Insignificant,
 ) -> Result<Cow<'_, [u8]>, InvalidValue> {
-    if value.is_empty() {
-        return Err(InvalidValue("an empty string"));
-    }
     if value.iter().all(|byte| matches!(byte, b' '..=b'~')) {
-        if is_prepared(value, case, insignificant) {
+        if !value.is_empty() && is_prepared(value, case, insignificant) {
             return Ok(Cow::Borrowed(value));
         }
         let mut output = Vec::with_capacity(value.len());
@@ -168,13 +166,14 @@ fn is_mapped_to_nothing(character: char) -> bool {
             | '\u{e0001}' | '\u{e0020}'..='\u{e007f}')
 }
 
-/// RFC 4518 section 2.4, without the unassigned code points.
+/// RFC 4518 section 2.4; a `char` is no surrogate.
 fn is_prohibited(character: char) -> bool {
     character == '\u{fffd}'
         || (!character.is_ascii()
             && (tables::private_use(character)
                 || tables::non_character_code_point(character)
-                || tables::change_display_properties_or_deprecated(character)))
+                || tables::change_display_properties_or_deprecated(character)
+                || character.general_category() == GeneralCategory::Unassigned))
 }
 
 /// Step Insignificant Character Handling.
@@ -276,6 +275,16 @@ mod tests {
             ("Bob 🎉", "bob 🎉"),
             ("🄰", "a"),
             ("Дмитрий", "дмитрий"),
+            ("", " "),
+            ("a\u{034f}b\u{180b}\u{fe0f}c\u{1806}\u{fffc}", "abc"),
+            ("a\u{06dd}\u{070f}\u{180e}\u{200c}\u{2060}\u{206a}b", "ab"),
+            ("a\u{1d173}\u{e0001}\u{e0020}\u{fff9}b", "ab"),
+            ("a\u{85}\u{0b}\u{0c}\u{2028}\u{2029}b", "a b"),
+            ("a\u{1680}\u{2003}\u{202f}\u{205f}b", "a b"),
+            ("a \u{0301}b", "a \u{0301}b"),
+            ("İ", "i\u{0307}"),
+            ("\u{1e9e}", "ss"),
+            ("\u{212b}\u{2126}", "\u{e5}\u{3c9}"),
         ] {
             assert_eq!(fold(text), prepared, "{text:?}");
         }
@@ -283,7 +292,18 @@ mod tests {
 
     #[test]
     fn prohibited_characters() {
-        for text in ["\u{fffd}", "a\u{e000}", "\u{ffff}", "\u{0301}a", ""] {
+        for text in [
+            "\u{fffd}",
+            "a\u{e000}",
+            "\u{f0000}",
+            "\u{10fffd}",
+            "\u{fdd0}",
+            "\u{ffff}",
+            "\u{1fffe}",
+            "a\u{0378}",
+            "\u{0301}a",
+            "\u{20dd}",
+        ] {
             assert!(
                 prepare(text.as_bytes(), Case::Fold, Insignificant::WHOLE).is_err(),
                 "{text:?}"

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{
-    AttributeId, AttributeType, MatchingRule, ObjectClass, RuleKind, Schema, Syntax, Usage,
-};
+use super::{AttributeId, AttributeType, MatchingRule, ObjectClass, Schema, Syntax, Usage};
 
 impl Schema {
     /// The values of `attributeTypes`, in the order of definition.
@@ -46,11 +44,10 @@ impl Schema {
     /// an extensible match (RFC 4512 section 4.1.4).
     pub fn matching_rule_use_definitions(&self) -> Vec<String> {
         MatchingRule::all()
-            .filter(|rule| rule.kind() == RuleKind::Equality)
             .filter_map(|rule| {
                 let names: Vec<&str> = self
                     .attributes()
-                    .filter(|attribute| applies(rule, attribute))
+                    .filter(|attribute| rule.applies_to(attribute))
                     .map(AttributeType::name)
                     .collect();
                 (!names.is_empty()).then(|| {
@@ -141,18 +138,6 @@ impl Schema {
         }
         text.push_str(" )");
         text
-    }
-}
-
-fn applies(rule: MatchingRule, attribute: &AttributeType) -> bool {
-    match rule {
-        MatchingRule::BitAndMatch | MatchingRule::BitOrMatch => {
-            attribute.equality == Some(MatchingRule::IntegerMatch)
-        }
-        MatchingRule::InChainMatch => {
-            attribute.equality == Some(MatchingRule::DistinguishedNameMatch)
-        }
-        _ => attribute.equality == Some(rule),
     }
 }
 

@@ -6,6 +6,13 @@ use crate::dn::Dn;
 
 use super::time;
 
+mod definition;
+mod guide;
+mod subtree;
+mod value;
+
+pub(super) use value::unescape;
+
 /// A syntax by which values of an attribute are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // The names are those of RFC 4517; see `Syntax::name`.
@@ -316,29 +323,44 @@ impl Syntax {
 
     /// Whether a value may be stored under this syntax.
     ///
-    /// Syntaxes whose inner grammar nothing here depends on are checked for being text only.
+    /// Certificates, images and other values for machines are not looked into, except that a JPEG
+    /// begins like one; syntaxes of vendors are checked for being text.
     pub fn validate(self, value: &[u8]) -> bool {
         match self {
+            Self::AttributeTypeDescription => definition::is_attribute_type(value),
             Self::BitString => is_bit_string(value),
             Self::Boolean => matches!(value, b"TRUE" | b"FALSE"),
-            Self::CountryString => value.len() == 2 && value.iter().all(|&b| is_printable(b)),
+            Self::CountryString => value.len() == 2 && value::is_printable_string(value),
+            Self::DeliveryMethod => value::is_delivery_method(value),
+            Self::DitContentRuleDescription => definition::is_content_rule(value),
+            Self::DitStructureRuleDescription => definition::is_structure_rule(value),
             Self::Dn => is_dn(value),
+            Self::EnhancedGuide => guide::is_enhanced_guide(value),
+            Self::FacsimileTelephoneNumber => value::is_fax_number(value),
             Self::GeneralizedTime => time::normalize(value).is_some(),
+            Self::Guide => guide::is_guide(value),
             Self::Ia5String => value.is_ascii(),
             Self::Integer | Self::AdLargeInteger => is_integer(value),
+            Self::Jpeg => value.starts_with(b"\xff\xd8\xff"),
+            Self::LdapSyntaxDescription => definition::is_syntax(value),
+            Self::MatchingRuleDescription => definition::is_matching_rule(value),
+            Self::MatchingRuleUseDescription => definition::is_matching_rule_use(value),
             Self::NameAndOptionalUid => is_name_and_optional_uid(value),
+            Self::NameFormDescription => definition::is_name_form(value),
             Self::NumericString => {
                 !value.is_empty() && value.iter().all(|&b| b == b' ' || b.is_ascii_digit())
             }
+            Self::ObjectClassDescription => definition::is_object_class(value),
             Self::Oid => is_oid(value),
-            Self::PrintableString | Self::TelephoneNumber => {
-                !value.is_empty() && value.iter().all(|&b| is_printable(b))
-            }
-            Self::FacsimileTelephoneNumber => value
-                .split(|&b| b == b'$')
-                .all(|part| !part.is_empty() && part.iter().all(|&b| is_printable(b))),
+            Self::OtherMailbox => value::is_other_mailbox(value),
+            Self::PostalAddress => value::is_postal_address(value),
+            Self::PrintableString | Self::TelephoneNumber => value::is_printable_string(value),
+            Self::SubstringAssertion => value::is_substring_assertion(value),
+            Self::SubtreeSpecification => subtree::is_subtree_specification(value),
+            Self::TeletexTerminalIdentifier => value::is_teletex_terminal(value),
+            Self::TelexNumber => value::is_telex_number(value),
+            Self::UtcTime => time::is_utc_time(value),
             Self::Uuid => uuid(value).is_some(),
-            Self::SubtreeSpecification => str::from_utf8(value).is_ok(),
             Self::BootParameter | Self::NisNetgroupTriple => value.is_ascii() && !value.is_empty(),
             _ if self.is_binary() => true,
             _ => !value.is_empty() && str::from_utf8(value).is_ok(),
@@ -442,11 +464,6 @@ fn is_name_and_optional_uid(value: &[u8]) -> bool {
     is_dn(name_and_optional_uid(value).0)
 }
 
-/// `PrintableCharacter` of RFC 4517 section 3.2.
-fn is_printable(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"'()+,-.=/:? ".contains(&byte)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -505,7 +522,310 @@ mod tests {
                 "{syntax:?} {value}"
             );
         }
-        assert!(!Syntax::DirectoryString.validate(b"\xff"));
         assert!(Syntax::OctetString.validate(b"\xff"));
+    }
+
+    #[test]
+    fn text_is_utf_8_to_the_letter_of_rfc_3629() {
+        for wrong in [
+            &b"a\xff"[..],
+            b"\xc0\x80",                 // NUL in two octets
+            b"\xe0\x80\xaf",             // `/` in three
+            b"\xed\xa0\x80",             // a surrogate
+            b"\xed\xa0\x80\xed\xb0\x80", // a pair of them
+            b"\xf4\x90\x80\x80",         // U+110000
+            b"\xf8\x88\x80\x80\x80",     // five octets
+            b"\xfc\x84\x80\x80\x80\x80",
+            b"\xc3", // cut off
+            b"\x80",
+        ] {
+            for syntax in [
+                Syntax::DirectoryString,
+                Syntax::PostalAddress,
+                Syntax::SubstringAssertion,
+                Syntax::Dn,
+                Syntax::Ia5String,
+            ] {
+                assert!(!syntax.validate(wrong), "{syntax:?} {wrong:x?}");
+            }
+        }
+        for right in [
+            &b"a\0b"[..],
+            b"\0",
+            "\u{10ffff}".as_bytes(),
+            b"\xef\xbf\xbd",
+        ] {
+            assert!(Syntax::DirectoryString.validate(right), "{right:x?}");
+        }
+        assert!(Syntax::Ia5String.validate(b"a\0\x7f"));
+        assert!(!Syntax::PrintableString.validate(b"a\0"));
+    }
+
+    #[test]
+    fn every_syntax_refuses_what_its_grammar_does() {
+        for (syntax, right, wrong) in [
+            (
+                Syntax::DeliveryMethod,
+                &["any", "mhs $ telephone", "G3Fax$ia5  $  physical"][..],
+                &["", "post", "any $", "any any", "$ any", " any"][..],
+            ),
+            (
+                Syntax::FacsimileTelephoneNumber,
+                &["+49 30 1", "+1$b4Length$uncompressed", "1$FineResolution"],
+                &["", "$b4Length", "+1$", "+1$c4Length", "a@b"],
+            ),
+            (
+                Syntax::OtherMailbox,
+                &["MCIMail$a@b", "x$"],
+                &["", "x", "$a", "é$a", "x$é"],
+            ),
+            (
+                Syntax::PostalAddress,
+                &[
+                    "1234 Main St.$Anytown, CA 12345$USA",
+                    "\\241,000$a\\5Cb\\5c",
+                    "é",
+                    " ",
+                ],
+                &["", "$", "a$", "$a", "a$$b", "a\\b", "a\\25", "a\\"],
+            ),
+            (
+                Syntax::TelexNumber,
+                &["1$de$x y"],
+                &["", "1", "1$2", "1$2$", "1$2$3$4", "1$d\u{e9}$3"],
+            ),
+            (
+                Syntax::TeletexTerminalIdentifier,
+                &["a b", "a$graphic:x$page:", "a$misc:\\24\\5C"],
+                &["", "a$", "a$colour:x", "a$misc", "a$misc:\\", "$misc:x"],
+            ),
+            (
+                Syntax::UtcTime,
+                &[
+                    "9412161032Z",
+                    "941216103259",
+                    "9412161032-0500",
+                    "0002291032Z",
+                ],
+                &[
+                    "",
+                    "941216",
+                    "9413161032Z",
+                    "9402301032Z",
+                    "9412161032+05",
+                    "941216103260Z",
+                ],
+            ),
+            (
+                Syntax::GeneralizedTime,
+                &[
+                    "1994121610Z",
+                    "199412161032-0500",
+                    "19941216103259.123456789Z",
+                    "1994121610,5+01",
+                    "19981231235960Z",
+                    "20240229000000Z",
+                ],
+                &[
+                    "",
+                    "19941216",
+                    "199412161032",
+                    "19941216103261Z",
+                    "19941216246000Z",
+                    "20230229000000Z",
+                    "19941232000000Z",
+                    "19940016000000Z",
+                    "19941216103259.Z",
+                    "19941216103259z",
+                    "199412161032+0560",
+                    "199412161032Z0",
+                    " 199412161032Z",
+                ],
+            ),
+            (
+                Syntax::Guide,
+                &[
+                    "person#(sn$EQ)",
+                    "sn$SUBSTR|cn$APPROX&!(c$GE)",
+                    " 2.5.6.6 #?true",
+                    "?false",
+                ],
+                &[
+                    "",
+                    "person#",
+                    "sn",
+                    "sn$",
+                    "sn$LIKE",
+                    "(sn$EQ",
+                    "sn$EQ|",
+                    "a b#sn$EQ",
+                    "?maybe",
+                ],
+            ),
+            (
+                Syntax::EnhancedGuide,
+                &[
+                    "person#(sn$EQ)#oneLevel",
+                    "person # sn$EQ # wholeSubtree",
+                    "a#?true#baseObject",
+                ],
+                &[
+                    "",
+                    "person#(sn$EQ)",
+                    "person#(sn$EQ)#twoLevel",
+                    "#sn$EQ#oneLevel",
+                    "person##oneLevel",
+                ],
+            ),
+            (
+                Syntax::SubstringAssertion,
+                &["*", "a*", "*a", "a*b*c", "*\\2A*", "a\\5C*", "*\\2a"],
+                &["", "a", "**", "a**b", "a\\*", "*\\28"],
+            ),
+            (
+                Syntax::SubtreeSpecification,
+                &[
+                    "{}",
+                    "{ }",
+                    "{ base \"ou=a\" }",
+                    "{ base \"cn=\"\"x\"\"\", specificExclusions { chopBefore:\"ou=b\", \
+                     chopAfter:\"\" }, minimum 1, maximum 2, specificationFilter \
+                     and:{ item:person, not:or:{ item:2.5.6.7 } } }",
+                    "{minimum 0,maximum 10}",
+                ],
+                &[
+                    "",
+                    "{",
+                    "{ base ou=a }",
+                    "{ minimum -1 }",
+                    "{ maximum 1, minimum 1 }",
+                    "{ base \"a\" }",
+                    "{ } x",
+                    "{ specificationFilter item: }",
+                ],
+            ),
+            (
+                Syntax::AttributeTypeDescription,
+                &[
+                    "( 2.5.4.3 )",
+                    "(2.5.4.3 NAME 'cn')",
+                    "( 1.2 NAME ( 'a' 'b' ) DESC 'it\\27s' OBSOLETE SUP x EQUALITY y ORDERING z \
+                     SUBSTR w SYNTAX 1.2.3{32} SINGLE-VALUE COLLECTIVE NO-USER-MODIFICATION USAGE \
+                     dSAOperation X-ORIGIN 'a' X-Y_Z ( 'b' 'c' ) )",
+                ],
+                &[
+                    "",
+                    "()",
+                    "( cn )",
+                    "( 2.5.4.3 NAME 'cn'",
+                    "( 2.5.4.3 NAME cn )",
+                    "( 2.5.4.3 NAME '1a' )",
+                    "( 2.5.4.3 DESC '' )",
+                    "( 2.5.4.3 SINGLE-VALUE SUP name )",
+                    "( 2.5.4.3 SYNTAX '1.2.3' )",
+                    "( 2.5.4.3 USAGE never )",
+                    "( 2.5.4.3 WHAT )",
+                    "( 2.5.4.3 ) ",
+                    "( 2.5.4.3 DESC 'a\\b' )",
+                ],
+            ),
+            (
+                Syntax::ObjectClassDescription,
+                &[
+                    "( 2.5.6.2 NAME 'country' SUP top STRUCTURAL MUST c MAY ( searchGuide $ description ) )",
+                    "( 1.2 SUP ( a $ 1.3 ) ABSTRACT )",
+                ],
+                &[
+                    "( 1.2 MAY ( a b ) )",
+                    "( 1.2 MAY c MUST d )",
+                    "( 1.2 MAY () )",
+                    "( 1.2 STRUCTURAL ABSTRACT )",
+                ],
+            ),
+            (
+                Syntax::MatchingRuleDescription,
+                &["( 2.5.13.2 NAME 'caseIgnoreMatch' SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )"],
+                &[
+                    "( 2.5.13.2 NAME 'caseIgnoreMatch' )",
+                    "( 2.5.13.2 SYNTAX x )",
+                ],
+            ),
+            (
+                Syntax::MatchingRuleUseDescription,
+                &["( 2.5.13.16 APPLIES ( givenName $ surname ) )"],
+                &["( 2.5.13.16 )"],
+            ),
+            (
+                Syntax::LdapSyntaxDescription,
+                &[
+                    "( 1.3.6.1.4.1.1466.115.121.1.54 DESC 'LDAP Syntax Description' )",
+                    "( 1.2 )",
+                ],
+                &["( 1.2 NAME 'x' )"],
+            ),
+            (
+                Syntax::DitContentRuleDescription,
+                &[
+                    "( 2.5.6.4 DESC 'content rule for organization' NOT ( x121Address $ telexNumber ) )",
+                ],
+                &["( 2.5.6.4 NOT )"],
+            ),
+            (
+                Syntax::DitStructureRuleDescription,
+                &[
+                    "( 2 DESC 'organization structure rule' FORM 2.5.15.3 )",
+                    "( 0 FORM a SUP ( 1 2 ) )",
+                ],
+                &["( 2 )", "( a FORM b )", "( 01 FORM b )"],
+            ),
+            (
+                Syntax::NameFormDescription,
+                &["( 2.5.15.3 NAME 'orgNameForm' OC organization MUST o )"],
+                &["( 2.5.15.3 OC organization )", "( 2.5.15.3 MUST o )"],
+            ),
+            (
+                Syntax::CountryString,
+                &["DE", "d "],
+                &["", "D", "DEU", "D\u{e9}", "D*"],
+            ),
+            (
+                Syntax::PrintableString,
+                &["a '()+,-./:?="],
+                &["", "a@b", "a\nb", "a_b", "a*b"],
+            ),
+            (
+                Syntax::BitString,
+                &["''B", "'0101'B"],
+                &["", "0101", "'0101'", "'0101'b", "'2'B", "'01'B "],
+            ),
+            (
+                Syntax::Uuid,
+                &[
+                    "597ae2f6-16a6-1027-98f4-d28b5365dc14",
+                    "597AE2F6-16A6-1027-98F4-D28B5365DC14",
+                ],
+                &[
+                    "",
+                    "597ae2f616a6102798f4d28b5365dc14",
+                    "{597ae2f6-16a6-1027-98f4-d28b5365dc14}",
+                    "597ae2f6-16a6-1027-98f4-d28b5365dc1g",
+                    "597ae2f-616a6-1027-98f4-d28b5365dc14",
+                ],
+            ),
+            (
+                Syntax::Oid,
+                &["2.5", "cn", "a-1"],
+                &["", "2", "2.", ".2", "2.05", "-a", "a_b", "1a", "a;b"],
+            ),
+        ] {
+            for value in right {
+                assert!(syntax.validate(value.as_bytes()), "{syntax:?} {value}");
+            }
+            for value in wrong {
+                assert!(!syntax.validate(value.as_bytes()), "{syntax:?} {value}");
+            }
+        }
+        assert!(Syntax::Jpeg.validate(b"\xff\xd8\xff\xe0\0\x10JFIF\0"));
+        assert!(!Syntax::Jpeg.validate(b"GIF89a"));
     }
 }

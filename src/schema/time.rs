@@ -55,6 +55,33 @@ pub(super) fn normalize(value: &[u8]) -> Option<String> {
     Some(text)
 }
 
+/// Whether this is a UTC Time (RFC 4517 section 3.3.34) of a day there is in some century.
+pub(super) fn is_utc_time(value: &[u8]) -> bool {
+    let Some(length) = [12, 10]
+        .into_iter()
+        .find(|&length| digits_at(value, length))
+    else {
+        return false;
+    };
+    let Some((numbers, zone_text)) = value.split_at_checked(length) else {
+        return false;
+    };
+    let zone_is_right = match zone_text {
+        [] | b"Z" => true,
+        _ => zone_text.len() == 5 && zone(zone_text).is_some(),
+    };
+    // Divisible by 4, which is all that two digits tell of leap years, is what 2000 is as well.
+    let full = [b"20", numbers, b"Z"].concat();
+    let leap_second = length == 12 && numbers.ends_with(b"60");
+    zone_is_right && !leap_second && normalize(&full).is_some()
+}
+
+fn digits_at(value: &[u8], length: usize) -> bool {
+    value
+        .get(..length)
+        .is_some_and(|digits| digits.iter().all(u8::is_ascii_digit))
+}
+
 /// The next `count` digits as a number; leaves `rest` alone where they are not there.
 fn digits(rest: &mut &[u8], count: usize) -> Option<u16> {
     let (digits, after) = rest.split_at_checked(count)?;
