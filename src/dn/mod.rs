@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+mod encoded;
 mod parse;
 
 pub use parse::{DnError, MAX_AVAS, MAX_RDNS};
@@ -40,10 +41,12 @@ impl Dn {
     /// Reads the string form (RFC 4514 section 3); the empty string is the root.
     ///
     /// What LDAPv2 clients and tools send is understood as well: spaces around separators, `;`
-    /// between relative names, quoted values and `OID.` before a dotted OID.
+    /// between relative names, quoted values and `OID.` before a dotted OID. A value given as the
+    /// hex digits of its BER encoding becomes what it is in its string form.
     ///
     /// # Errors
-    /// [`DnError`] with the byte offset and what was expected there.
+    /// [`DnError`] with the byte offset and what was expected there; also for two assertions of one
+    /// attribute type in a relative name (RFC 4512 section 2.3.1).
     pub fn parse(text: &str) -> Result<Self, DnError> {
         parse::dn(text)
     }

@@ -1,6 +1,6 @@
 //! The string form of names, read in one pass without recursion.
 
-use super::{Ava, Dn, Rdn};
+use super::{Ava, Dn, Rdn, encoded};
 
 /// The most relative names a name may have.
 pub const MAX_RDNS: usize = 256;
@@ -96,7 +96,16 @@ impl<'a> Parser<'a> {
             if avas.len() == MAX_AVAS {
                 return Err(self.expected("at most 64 assertions in a relative name"));
             }
-            avas.push(self.ava()?);
+            let start = self.position;
+            let ava = self.ava()?;
+            let same = |other: &Ava| other.attribute.eq_ignore_ascii_case(&ava.attribute);
+            if avas.iter().any(same) {
+                return Err(DnError {
+                    offset: start,
+                    expected: "each attribute type once in a relative name",
+                });
+            }
+            avas.push(ava);
             if self.peek() != Some(b'+') {
                 return Ok(Rdn { avas });
             }
@@ -124,8 +133,9 @@ impl<'a> Parser<'a> {
 
     /// A short name, or a dotted OID with or without `OID.` before it.
     fn attribute_type(&mut self) -> Result<String, DnError> {
-        if let Some(prefix) = self.bytes.get(self.position..self.position + 4)
+        if let Some([prefix @ .., digit]) = self.bytes.get(self.position..self.position + 5)
             && prefix.eq_ignore_ascii_case(b"oid.")
+            && digit.is_ascii_digit()
         {
             self.position += 4;
         }
@@ -216,7 +226,7 @@ impl<'a> Parser<'a> {
         Some(high << 4 | low)
     }
 
-    /// `#` and the BER encoding of a string in hex; the value is the string's content.
+    /// `#` and the BER encoding of a value in hex.
     fn hex_value(&mut self) -> Result<Vec<u8>, DnError> {
         self.advance();
         let start = self.position;
@@ -224,41 +234,19 @@ impl<'a> Parser<'a> {
         while let Some(byte) = self.hex_pair() {
             encoding.push(byte);
         }
-        string_content(&encoding)
-            .map(<[u8]>::to_vec)
-            .ok_or(DnError {
-                offset: start,
-                expected: "the BER encoding of one string, in hex",
-            })
+        encoded::value(&encoding).ok_or(DnError {
+            offset: start,
+            expected: "the BER encoding of one value, in hex",
+        })
     }
 }
 
-/// The content of exactly one primitive string with a definite length.
-fn string_content(encoding: &[u8]) -> Option<&[u8]> {
-    let (&tag, rest) = encoding.split_first()?;
-    // OCTET, UTF8, Numeric, Printable, Teletex and IA5 String.
-    if !matches!(tag, 0x04 | 0x0c | 0x12 | 0x13 | 0x14 | 0x16) {
-        return None;
-    }
-    let (&first, rest) = rest.split_first()?;
-    let (length, content) = if first < 0x80 {
-        (usize::from(first), rest)
-    } else {
-        let octets = usize::from(first & 0x7f);
-        if octets == 0 || octets > 4 || rest.len() < octets {
-            return None;
-        }
-        let (length, content) = rest.split_at(octets);
-        let length = length
-            .iter()
-            .fold(0usize, |length, &octet| length << 8 | usize::from(octet));
-        (length, content)
-    };
-    (content.len() == length).then_some(content)
-}
-
+/// `numericoid` of RFC 4512 section 1.4.
 fn is_numeric_oid(oid: &[u8]) -> bool {
-    oid.split(|&byte| byte == b'.').all(|arc| !arc.is_empty())
+    oid.contains(&b'.')
+        && oid
+            .split(|&byte| byte == b'.')
+            .all(|arc| !arc.is_empty() && (arc.len() == 1 || !arc.starts_with(b"0")))
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {

@@ -27,10 +27,19 @@ impl Schema {
     /// what is not even text by its octets: an entry that AD gave such a name is served.
     ///
     /// # Errors
-    /// [`InvalidValue`] for an empty value.
+    /// [`InvalidValue`] for an empty value, and for two of one type (RFC 4512 section 2.3.1).
     pub fn normalize_rdn_into(&self, rdn: &Rdn, output: &mut Vec<u8>) -> Result<(), InvalidValue> {
         if let [ava] = rdn.avas.as_slice() {
             return self.normalize_ava_into(ava, output);
+        }
+        let mut types: Vec<_> = rdn
+            .avas
+            .iter()
+            .filter_map(|ava| self.attribute(ava.attribute.as_bytes()))
+            .collect();
+        types.sort_unstable();
+        if types.windows(2).any(|pair| pair.first() == pair.last()) {
+            return Err(InvalidValue("two values of one attribute type in a name"));
         }
         let mut avas = rdn
             .avas
