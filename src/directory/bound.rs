@@ -44,6 +44,10 @@ pub struct Item {
     pub(super) derived: Option<RoaringBitmap>,
     /// Whether the RDNs count as values too (extensible match with `:dn`).
     pub(super) in_dn: bool,
+    /// Whether the assertion is outside what the schema knows: not of the rule's assertion syntax,
+    /// or with an option nobody defined. It is Undefined where it is not true: entries from AD hold
+    /// values beyond the schema, and can be found by them.
+    pub(super) outside: bool,
 }
 
 /// What must hold of one value.
@@ -62,9 +66,19 @@ pub(super) enum Test {
         rule: MatchingRule,
         value: Vec<u8>,
     },
+    /// Before a value in order: what an ordering rule says in an extensible match.
+    Before {
+        rule: MatchingRule,
+        value: Vec<u8>,
+    },
     Contains {
         rule: MatchingRule,
         parts: Parts,
+    },
+    /// A word in a text.
+    Word {
+        rule: MatchingRule,
+        value: Vec<u8>,
     },
     /// AD's bit rules: all or any of the bits of the mask.
     Bits {
@@ -112,7 +126,7 @@ impl Binder<'_> {
             Filter::LessOrEqual(assertion) => {
                 self.ordering(assertion, |rule, value| Test::AtMost { rule, value })
             }
-            Filter::Present(attribute) => self.item(attribute, |_| Some(Test::Present)),
+            Filter::Present(attribute) => self.item(attribute, |_| Some((Test::Present, true))),
             Filter::Substrings { attribute, pieces } => self.substrings(attribute, pieces),
             Filter::Extensible {
                 rule,
@@ -125,10 +139,12 @@ impl Binder<'_> {
         item.map_or(BoundFilter::Undefined, BoundFilter::Item)
     }
 
+    /// The item of an attribute description and of what `test` makes of its type: the test, and
+    /// whether the assertion is of the rule's syntax.
     fn item(
         &self,
         attribute: &[u8],
-        test: impl FnOnce(AttributeId) -> Option<Test>,
+        test: impl FnOnce(AttributeId) -> Option<(Test, bool)>,
     ) -> Option<Item> {
         let description = AttributeDescription::parse(attribute)?;
         let schema = self.snapshot.schema();
@@ -136,6 +152,7 @@ impl Binder<'_> {
         if self.secrets.contains(id) {
             return None;
         }
+        let (test, inside) = test(id)?;
         Some(Item {
             attributes: schema
                 .subtypes(id)
@@ -143,8 +160,9 @@ impl Binder<'_> {
                 .copied()
                 .filter(|id| !self.secrets.contains(*id))
                 .collect(),
+            outside: !inside || !description.options.iter().all(|option| is_known(option)),
             options: description.options,
-            test: test(id)?,
+            test,
             derived: None,
             in_dn: false,
         })
@@ -155,9 +173,7 @@ impl Binder<'_> {
         let value = self.as_octets(assertion);
         let value = value.as_deref().unwrap_or(assertion.value);
         let mut item = self.item(assertion.attribute, |id| {
-            let rule = schema.attribute_type(id).equality?;
-            let value = rule.normalize_assertion(schema, value).ok()?.into_owned();
-            Some(Test::Equal { rule, value })
+            self.equal_by(schema.attribute_type(id).equality?, value)
         })?;
         item.derived = self.derived(&item, |derivation| {
             derivation.entries_with(self.snapshot, value)
@@ -207,11 +223,8 @@ impl Binder<'_> {
         let schema = self.snapshot.schema();
         self.item(assertion.attribute, |id| {
             let rule = schema.attribute_type(id).ordering?;
-            let value = rule
-                .normalize_assertion(schema, assertion.value)
-                .ok()?
-                .into_owned();
-            Some(test(rule, value))
+            let (value, inside) = self.assertion(rule, assertion.value)?;
+            Some((test(rule, value), inside))
         })
     }
 
@@ -220,20 +233,17 @@ impl Binder<'_> {
         self.item(attribute, |id| {
             let rule = schema.attribute_type(id).substring?;
             let mut parts = Parts::default();
+            let mut inside = true;
             for piece in pieces {
-                match piece {
-                    Substring::Initial(octets) => {
-                        parts.initial = Some(normalize_part(rule, octets, Position::Initial)?);
-                    }
-                    Substring::Any(octets) => {
-                        parts.any.push(normalize_part(rule, octets, Position::Any)?);
-                    }
-                    Substring::Final(octets) => {
-                        parts.last = Some(normalize_part(rule, octets, Position::Final)?);
-                    }
-                }
+                let (position, octets) = match piece {
+                    Substring::Initial(octets) => (Position::Initial, octets),
+                    Substring::Any(octets) => (Position::Any, octets),
+                    Substring::Final(octets) => (Position::Final, octets),
+                };
+                inside &= rule.is_assertion(schema, octets);
+                parts.add(rule, position, octets)?;
             }
-            Some(Test::Contains { rule, parts })
+            Some((Test::Contains { rule, parts }, inside))
         })
     }
 
@@ -273,10 +283,14 @@ impl Binder<'_> {
     fn by_rule(&self, attribute: &[u8], rule: MatchingRule, value: &[u8]) -> Option<Item> {
         let schema = self.snapshot.schema();
         let id = schema.attribute(AttributeDescription::parse(attribute)?.base.as_bytes())?;
-        if schema.attribute_type(id).equality == Some(rule) {
+        let definition = schema.attribute_type(id);
+        if definition.equality == Some(rule) {
             return self.equality(&AttributeValueAssertion { attribute, value });
         }
-        self.item(attribute, |_| self.equal_by(rule, value))
+        if !rule.applies_to(definition) {
+            return None;
+        }
+        self.item(attribute, |_| self.test_by(rule, value))
     }
 
     /// "All attributes that support that matching rule" (RFC 4511 section 4.5.1.7.7).
@@ -285,30 +299,69 @@ impl Binder<'_> {
             .snapshot
             .schema()
             .attributes()
-            .filter(|attribute| attribute.equality == Some(rule))
+            .filter(|attribute| rule.applies_to(attribute))
             .map(|attribute| attribute.id)
             .filter(|id| !self.secrets.contains(*id))
             .collect();
         if attributes.is_empty() {
             return None;
         }
+        let (test, inside) = self.test_by(rule, value)?;
         Some(Item {
             attributes,
             options: Vec::new(),
-            test: self.equal_by(rule, value)?,
+            test,
             derived: None,
             in_dn: false,
+            outside: !inside,
         })
     }
 
-    fn equal_by(&self, rule: MatchingRule, value: &[u8]) -> Option<Test> {
-        // Parts and orders have filters of their own.
-        if rule.kind() != RuleKind::Equality {
-            return None;
-        }
+    /// The assertion's normalized form, and whether it is of the rule's syntax.
+    fn assertion(&self, rule: MatchingRule, value: &[u8]) -> Option<(Vec<u8>, bool)> {
         let schema = self.snapshot.schema();
-        let value = rule.normalize_assertion(schema, value).ok()?.into_owned();
-        Some(Test::Equal { rule, value })
+        let normalized = rule.normalize_assertion(schema, value).ok()?.into_owned();
+        Some((normalized, rule.is_assertion(schema, value)))
+    }
+
+    fn equal_by(&self, rule: MatchingRule, value: &[u8]) -> Option<(Test, bool)> {
+        let (value, inside) = self.assertion(rule, value)?;
+        Some((Test::Equal { rule, value }, inside))
+    }
+
+    /// What a rule of any kind says of a value in an extensible match.
+    fn test_by(&self, rule: MatchingRule, value: &[u8]) -> Option<(Test, bool)> {
+        match rule.kind() {
+            // AD's rules for bits and chains need an attribute.
+            RuleKind::Equality => match rule {
+                MatchingRule::BitAndMatch
+                | MatchingRule::BitOrMatch
+                | MatchingRule::InChainMatch => None,
+                _ => self.equal_by(rule, value),
+            },
+            RuleKind::Ordering => {
+                let (value, inside) = self.assertion(rule, value)?;
+                Some((Test::Before { rule, value }, inside))
+            }
+            RuleKind::Words => {
+                let (value, inside) = self.assertion(rule, value)?;
+                Some((Test::Word { rule, value }, inside))
+            }
+            RuleKind::Substrings => {
+                let (initial, any, last) = rule.substring_assertion(value)?;
+                let mut parts = Parts::default();
+                let mut inside = true;
+                let given = initial.iter().map(|octets| (Position::Initial, octets));
+                let given = given.chain(any.iter().map(|octets| (Position::Any, octets)));
+                for (position, octets) in
+                    given.chain(last.iter().map(|octets| (Position::Final, octets)))
+                {
+                    inside &= rule.is_assertion(self.snapshot.schema(), octets);
+                    parts.add(rule, position, octets)?;
+                }
+                Some((Test::Contains { rule, parts }, inside))
+            }
+        }
     }
 
     fn bits(&self, attribute: &[u8], value: &[u8], all: bool) -> Option<Item> {
@@ -316,7 +369,7 @@ impl Binder<'_> {
         let schema = self.snapshot.schema();
         self.item(attribute, |id| {
             let rule = schema.attribute_type(id).equality?;
-            (rule == MatchingRule::IntegerMatch).then_some(Test::Bits { mask, all })
+            (rule == MatchingRule::IntegerMatch).then_some((Test::Bits { mask, all }, true))
         })
     }
 
@@ -345,12 +398,28 @@ impl Binder<'_> {
     }
 }
 
-fn normalize_part(rule: MatchingRule, octets: &[u8], position: Position) -> Option<Vec<u8>> {
-    Some(
-        rule.normalize_substring(octets, position)
+impl Parts {
+    fn add(&mut self, rule: MatchingRule, position: Position, octets: &[u8]) -> Option<()> {
+        let part = rule
+            .normalize_substring(octets, position)
             .ok()?
-            .into_owned(),
-    )
+            .into_owned();
+        match position {
+            Position::Initial => self.initial = Some(part),
+            Position::Any => self.any.push(part),
+            Position::Final => self.last = Some(part),
+        }
+        Some(())
+    }
+}
+
+/// Whether an attribute option is defined: `binary` (RFC 4522), languages (RFC 3866), AD's ranges,
+/// or private ones (RFC 4512 section 2.5.2); given in lower case.
+fn is_known(option: &str) -> bool {
+    option == "binary"
+        || ["lang-", "x-", "range="]
+            .iter()
+            .any(|prefix| option.starts_with(prefix))
 }
 
 /// The entries of one set of postings, as a bitmap.

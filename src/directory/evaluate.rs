@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     dn::Rdn,
-    schema::{AttributeId, substrings_match},
+    schema::{AttributeId, MatchingRule, holds_word, substrings_match},
 };
 
 /// What a filter is evaluated on.
@@ -49,7 +49,10 @@ impl BoundFilter {
                 result
             }
             Self::Not(part) => part.evaluate(subject).map(|truth| !truth),
-            Self::Item(item) => Some(item.holds(subject)),
+            Self::Item(item) => match item.holds(subject) {
+                false if item.outside => None,
+                truth => Some(truth),
+            },
             Self::Undefined => None,
         }
     }
@@ -101,7 +104,11 @@ impl Item {
             .any(|value| self.test.matches(subject.snapshot, value))
     }
 
+    /// The values in names have no options.
     fn holds_in_dn(&self, subject: Subject<'_>) -> bool {
+        if !self.options.is_empty() {
+            return false;
+        }
         let schema = subject.snapshot.schema();
         let mut next = subject.id;
         // The selection asks of entries whose parents may make a ring.
@@ -148,6 +155,15 @@ impl Test {
             Self::AtMost { rule, value: bound } => rule
                 .normalize(schema, value)
                 .is_ok_and(|value| *value <= **bound),
+            Self::Before { rule, value: bound } => rule
+                .normalize(schema, value)
+                .is_ok_and(|value| *value < **bound),
+            Self::Word {
+                rule,
+                value: wanted,
+            } => rule
+                .normalize(schema, value)
+                .is_ok_and(|text| holds_word(&text, wanted, *rule == MatchingRule::KeywordMatch)),
             Self::Contains { rule, parts } => rule.normalize(schema, value).is_ok_and(|value| {
                 substrings_match(
                     &value,

@@ -156,10 +156,15 @@ fn of_item(snapshot: &Snapshot, item: &Item) -> Option<RoaringBitmap> {
             {
                 found |= bitmap(index.equality(*attribute, value));
             }
-            Test::Contains { parts, .. } => match index.substrings(*attribute, parts) {
-                Some(matching) => found |= matching,
-                None => found |= presence(snapshot, *attribute)?,
-            },
+            // The index holds values as the type's own rules normalize them.
+            Test::Contains { rule, parts }
+                if snapshot.schema.attribute_type(*attribute).substring == Some(*rule) =>
+            {
+                match index.substrings(*attribute, parts) {
+                    Some(matching) => found |= matching,
+                    None => found |= presence(snapshot, *attribute)?,
+                }
+            }
             _ => found |= presence(snapshot, *attribute)?,
         }
     }

@@ -6,6 +6,7 @@ mod gids;
 mod links;
 mod model;
 mod names;
+pub(crate) mod reference;
 mod select;
 mod selection;
 mod store;

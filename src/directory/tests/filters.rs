@@ -4,14 +4,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::{prelude::*, sample::select};
 
-use super::build::*;
+use super::{
+    build::*,
+    reference::{Role, Validity, holds, holds_parts, validity},
+};
 use crate::{
     access::Secrets,
     directory::{BoundFilter, EntryId, Snapshot},
     entry::Entry,
     filter::Filter,
     proto::request::SearchScope,
-    schema::{AttributeDescription, AttributeId, MatchingRule, Position, RuleKind, Schema},
+    schema::{AttributeDescription, AttributeId, MatchingRule, RuleKind, Schema},
 };
 
 /// One entry as the reference sees it: description options and value by attribute type.
@@ -78,26 +81,29 @@ impl Plain {
                 }
             }
             Filter::Not(part) => self.evaluate(schema, part).map(|truth| !truth),
-            Filter::Present(attribute) => Some(self.of(schema, attribute)?.next().is_some()),
+            Filter::Present(attribute) => {
+                let truth = self.of(schema, attribute)?.next().is_some();
+                inside(truth, true, attribute)
+            }
             Filter::Equality { attribute, value } | Filter::Approx { attribute, value } => {
                 let rule = definition(schema, attribute)?.equality?;
-                self.equal(schema, attribute, rule, value)
+                self.matches(schema, attribute, rule, value)
             }
             Filter::GreaterOrEqual { attribute, value } => {
+                // Not before the value.
                 let rule = definition(schema, attribute)?.ordering?;
-                let bound = rule.normalize_assertion(schema, value).ok()?.into_owned();
-                Some(self.of(schema, attribute)?.any(|own| {
-                    rule.normalize(schema, own)
-                        .is_ok_and(|own| own.as_ref() >= bound.as_slice())
-                }))
+                self.compares(schema, attribute, rule, value, |own| {
+                    validity(schema, rule, own, Role::Whole) != Validity::Invalid
+                        && !holds(schema, rule, own, value)
+                })
             }
             Filter::LessOrEqual { attribute, value } => {
+                // Before the value, or the same.
                 let rule = definition(schema, attribute)?.ordering?;
-                let bound = rule.normalize_assertion(schema, value).ok()?.into_owned();
-                Some(self.of(schema, attribute)?.any(|own| {
-                    rule.normalize(schema, own)
-                        .is_ok_and(|own| own.as_ref() <= bound.as_slice())
-                }))
+                self.compares(schema, attribute, rule, value, |own| {
+                    validity(schema, rule, own, Role::Whole) != Validity::Invalid
+                        && !holds(schema, rule, value, own)
+                })
             }
             Filter::Substrings {
                 attribute,
@@ -106,33 +112,8 @@ impl Plain {
                 final_,
             } => {
                 let rule = definition(schema, attribute)?.substring?;
-                let part = |part: &Vec<u8>, position| {
-                    rule.normalize_substring(part, position)
-                        .ok()
-                        .map(|part| part.into_owned())
-                };
-                let initial = match initial {
-                    Some(octets) => Some(part(octets, Position::Initial)?),
-                    None => None,
-                };
-                let last = match final_ {
-                    Some(octets) => Some(part(octets, Position::Final)?),
-                    None => None,
-                };
-                let mut between = Vec::new();
-                for octets in any {
-                    between.push(part(octets, Position::Any)?);
-                }
-                Some(self.of(schema, attribute)?.any(|own| {
-                    rule.normalize(schema, own).is_ok_and(|own| {
-                        crate::schema::substrings_match(
-                            &own,
-                            initial.as_deref(),
-                            &between,
-                            last.as_deref(),
-                        )
-                    })
-                }))
+                let parts = parts_of(initial, any, final_);
+                self.has_parts(schema, attribute, rule, &parts)
             }
             Filter::Extensible {
                 rule,
@@ -157,79 +138,125 @@ impl Plain {
         value: &[u8],
         dn: bool,
     ) -> Option<bool> {
+        let named = rule.is_some();
         let rule = match rule {
             Some(rule) => schema.matching_rule(rule.as_bytes())?,
             None => definition(schema, attribute?)?.equality?,
         };
+        let secrets = Secrets::new(schema);
         let asked: Vec<AttributeId> = match attribute {
             Some(attribute) => {
-                definition(schema, attribute)?;
-                let base = attribute.split(';').next().unwrap();
-                schema
-                    .subtypes(schema.attribute(base.as_bytes()).unwrap())
-                    .to_vec()
+                let definition = definition(schema, attribute)?;
+                if named && !rule.applies_to(definition) {
+                    return None;
+                }
+                schema.subtypes(definition.id).to_vec()
             }
             None => schema
                 .attributes()
-                .filter(|definition| definition.equality == Some(rule))
+                .filter(|definition| rule.applies_to(definition))
                 .map(|definition| definition.id)
                 .collect(),
         };
-        if matches!(rule, MatchingRule::BitAndMatch | MatchingRule::BitOrMatch) {
-            let mask: i64 = str::from_utf8(value).ok()?.parse().ok()?;
-            let attribute = attribute?;
-            if definition(schema, attribute)?.equality != Some(MatchingRule::IntegerMatch) {
-                return None;
-            }
-            return Some(self.of(schema, attribute)?.any(|own| {
-                let own: i64 = str::from_utf8(own).unwrap().parse().unwrap();
-                match rule {
-                    MatchingRule::BitAndMatch => own & mask == mask,
-                    _ => own & mask != 0,
-                }
-            }));
-        }
-        if rule.kind() != RuleKind::Equality {
+        let asked: Vec<AttributeId> = asked
+            .into_iter()
+            .filter(|id| !secrets.contains(*id))
+            .collect();
+        if asked.is_empty() {
             return None;
         }
-        let own = match attribute {
-            Some(attribute) => self.equal(schema, attribute, rule, value)?,
-            None => {
-                let wanted = rule.normalize_assertion(schema, value).ok()?.into_owned();
-                self.values.iter().any(|(id, _, own)| {
-                    asked.contains(id)
-                        && rule.normalize(schema, own).is_ok_and(|own| *own == *wanted)
-                })
-            }
+        let options = match attribute {
+            Some(attribute) => AttributeDescription::parse(attribute.as_bytes())?.options,
+            None => Vec::new(),
         };
-        let wanted = rule.normalize_assertion(schema, value).ok()?.into_owned();
-        let named = dn
-            && self.rdns.iter().any(|(id, own)| {
-                asked.contains(id) && rule.normalize(schema, own).is_ok_and(|own| *own == *wanted)
-            });
-        Some(own || named)
+        let own = self
+            .values
+            .iter()
+            .filter(|(id, with, _)| {
+                asked.contains(id) && options.iter().all(|option| with.contains(option))
+            })
+            .map(|(_, _, value)| value.as_slice());
+        // What stands in a name has no options.
+        let in_name = self
+            .rdns
+            .iter()
+            .filter(|(id, _)| dn && options.is_empty() && asked.contains(id))
+            .map(|(_, value)| value.as_slice());
+        let mut all = own.chain(in_name);
+        let description = attribute.unwrap_or_default();
+        match rule.kind() {
+            RuleKind::Equality
+                if matches!(rule, MatchingRule::BitAndMatch | MatchingRule::BitOrMatch) =>
+            {
+                let mask: i64 = str::from_utf8(value).ok()?.parse().ok()?;
+                if definition(schema, attribute?)?.equality != Some(MatchingRule::IntegerMatch) {
+                    return None;
+                }
+                let truth = all.any(|own| {
+                    let own: Option<i64> =
+                        str::from_utf8(own).ok().and_then(|own| own.parse().ok());
+                    own.is_some_and(|own| match rule {
+                        MatchingRule::BitAndMatch => own & mask == mask,
+                        _ => own & mask != 0,
+                    })
+                });
+                inside(truth, true, description)
+            }
+            RuleKind::Substrings => {
+                let parts = substring_assertion(rule, value)?;
+                let (truth, known) = parts_hold(schema, rule, &parts, all)?;
+                inside(truth, known, description)
+            }
+            _ => {
+                let value = as_octets(schema, attribute, rule, value);
+                let known = validity(schema, rule, &value, Role::Whole);
+                if known == Validity::Invalid {
+                    return None;
+                }
+                let truth = all.any(|own| holds(schema, rule, own, &value));
+                inside(truth, known == Validity::Inside, description)
+            }
+        }
     }
 
-    fn equal(
+    fn matches(
         &self,
         schema: &Schema,
         attribute: &str,
         rule: MatchingRule,
         value: &[u8],
     ) -> Option<bool> {
-        // AD takes an objectGUID as text, too.
-        let guid = definition(schema, attribute)?.name() == "objectGUID";
-        let octets = str::from_utf8(value)
-            .ok()
-            .filter(|text| guid && text.len() == 36)
-            .and_then(|text| uuid::Uuid::parse_str(text).ok())
-            .map(|uuid| uuid.to_bytes_le());
-        let value = octets.as_ref().map_or(value, <[u8; 16]>::as_slice);
-        let wanted = rule.normalize_assertion(schema, value).ok()?.into_owned();
-        Some(
-            self.of(schema, attribute)?
-                .any(|own| rule.normalize(schema, own).is_ok_and(|own| *own == *wanted)),
-        )
+        let value = as_octets(schema, Some(attribute), rule, value);
+        self.compares(schema, attribute, rule, &value, |own| {
+            holds(schema, rule, own, &value)
+        })
+    }
+
+    fn compares(
+        &self,
+        schema: &Schema,
+        attribute: &str,
+        rule: MatchingRule,
+        value: &[u8],
+        test: impl Fn(&[u8]) -> bool,
+    ) -> Option<bool> {
+        let known = validity(schema, rule, value, Role::Whole);
+        if known == Validity::Invalid {
+            return None;
+        }
+        let truth = self.of(schema, attribute)?.any(test);
+        inside(truth, known == Validity::Inside, attribute)
+    }
+
+    fn has_parts(
+        &self,
+        schema: &Schema,
+        attribute: &str,
+        rule: MatchingRule,
+        parts: &[(Role, Vec<u8>)],
+    ) -> Option<bool> {
+        let (truth, known) = parts_hold(schema, rule, parts, self.of(schema, attribute)?)?;
+        inside(truth, known, attribute)
     }
 
     fn of<'p>(
@@ -255,6 +282,99 @@ impl Plain {
     }
 }
 
+/// The truth of an assertion: what is outside of what the schema knows is never false.
+fn inside(truth: bool, known: bool, description: &str) -> Option<bool> {
+    let options = description.split(';').skip(1).map(str::to_ascii_lowercase);
+    let mut options = options.filter(|option| {
+        option != "binary" && !option.starts_with("lang-") && !option.starts_with("x-")
+    });
+    match truth {
+        false if !known || options.next().is_some() => None,
+        truth => Some(truth),
+    }
+}
+
+/// AD takes an objectGUID as text, too.
+fn as_octets(
+    schema: &Schema,
+    attribute: Option<&str>,
+    rule: MatchingRule,
+    value: &[u8],
+) -> Vec<u8> {
+    let guid = attribute
+        .and_then(|attribute| definition(schema, attribute))
+        .is_some_and(|own| own.name() == "objectGUID" && own.equality == Some(rule));
+    str::from_utf8(value)
+        .ok()
+        .filter(|text| guid && text.len() == 36)
+        .and_then(|text| uuid::Uuid::parse_str(text).ok())
+        .map_or_else(|| value.to_vec(), |uuid| uuid.to_bytes_le().to_vec())
+}
+
+fn parts_of(
+    initial: &Option<Vec<u8>>,
+    any: &[Vec<u8>],
+    last: &Option<Vec<u8>>,
+) -> Vec<(Role, Vec<u8>)> {
+    let initial = initial.iter().map(|part| (Role::Initial, part.clone()));
+    let any = any.iter().map(|part| (Role::Any, part.clone()));
+    let last = last.iter().map(|part| (Role::Final, part.clone()));
+    initial.chain(any).chain(last).collect()
+}
+
+/// The parts of a Substring Assertion as they stand in a filter: there, a list has its escapes.
+fn substring_assertion(rule: MatchingRule, value: &[u8]) -> Option<Vec<(Role, Vec<u8>)>> {
+    let text = str::from_utf8(value).ok()?;
+    let list = rule.name() == "caseIgnoreListSubstringsMatch";
+    let parts: Option<Vec<Vec<u8>>> = text
+        .split('*')
+        .map(|part| {
+            let bare = part.replace("\\2A", "").replace("\\2a", "");
+            let bare = bare.replace("\\5C", "").replace("\\5c", "");
+            if bare.contains('\\') {
+                return None;
+            }
+            let part = part.replace("\\2A", "*").replace("\\2a", "*");
+            let part = part.replace("\\5c", "\\5C");
+            Some(if list {
+                part.replace('$', "\\24").into_bytes()
+            } else {
+                part.replace("\\5C", "\\").into_bytes()
+            })
+        })
+        .collect();
+    let parts = parts?;
+    let [first, between @ .., last] = parts.as_slice() else {
+        return None;
+    };
+    if between.iter().any(Vec::is_empty) {
+        return None;
+    }
+    let some = |part: &Vec<u8>| (!part.is_empty()).then(|| part.clone());
+    Some(parts_of(&some(first), between, &some(last)))
+}
+
+/// Whether one of the values has the parts, and whether all parts are of the assertion syntax.
+fn parts_hold<'v>(
+    schema: &Schema,
+    rule: MatchingRule,
+    parts: &[(Role, Vec<u8>)],
+    mut values: impl Iterator<Item = &'v [u8]>,
+) -> Option<(bool, bool)> {
+    let mut known = true;
+    for (role, part) in parts {
+        match validity(schema, rule, part, *role) {
+            Validity::Invalid => return None,
+            Validity::Outside => known = false,
+            Validity::Inside => {}
+        }
+        if part.is_empty() {
+            return None;
+        }
+    }
+    Some((values.any(|own| holds_parts(rule, own, parts)), known))
+}
+
 fn definition<'s>(
     schema: &'s Schema,
     description: &str,
@@ -265,7 +385,125 @@ fn definition<'s>(
 }
 
 const WORDS: &[&str] = &[
-    "a", "A", "ab", "AB", "abc", "a b", " a  b ", "abcabc", "aBc d", "é", "É", "smith", "Smith, J",
+    "a",
+    "A",
+    "ab",
+    "AB",
+    "abc",
+    "a b",
+    " a  b ",
+    "abcabc",
+    "aBc d",
+    "é",
+    "É",
+    "smith",
+    "Smith, J",
+    "e\u{301}",
+    "a\u{ad}b",
+    "a\u{a0}b",
+    "a\tb",
+    "  ",
+    "ﬁn",
+    "FIN",
+    "Straße",
+    "STRASSE",
+    "a-b",
+    "+1 2-3",
+    "\u{e000}a",
+    "\u{301}a",
+    "a\u{378}",
+    "a$b",
+    "a$b$ab",
+    "a\\24b",
+    "a\\5cb",
+    "ab\\",
+    "1 2",
+    "12",
+    "a *b",
+    "a.b-ab (abc)",
+    "\u{1f389} a",
+    "a\0b",
+];
+/// By attribute: values of it, in and out of its syntax.
+const TYPED: &[(&str, &[&str])] = &[
+    (
+        "krbPasswordExpiration",
+        &[
+            "20240101000000Z",
+            "202401010100+0100",
+            "2024010100Z",
+            "2024010100.5Z",
+            "20240101003000,0Z",
+            "20240101000000.25Z",
+            "20231231235960Z",
+            "19000228120000-1130",
+            "20240230000000Z",
+            "2024",
+        ],
+    ),
+    (
+        "x500UniqueIdentifier",
+        &["'01'B", "'010'B", "''B", "'02'B", "01"],
+    ),
+    ("loginDisabled", &["TRUE", "FALSE", "true", "1"]),
+    (
+        "pwdAttribute",
+        &[
+            "userPassword",
+            "2.5.4.35",
+            "USERPASSWORD",
+            "cn",
+            "2.5.4.3",
+            "madeUp",
+            "MADEUP",
+            "1.2.3",
+            "a b",
+            "1",
+        ],
+    ),
+    ("x121Address", &["1 2", "12", " 1 2 ", "1a", "13", "  "]),
+    ("dnQualifier", &["a", "B", " a  b ", "ab", "é"]),
+    (
+        "mailPreferenceOption",
+        &[
+            "0",
+            "-5",
+            "17",
+            "170141183460469231731687303715884105728",
+            "-170141183460469231731687303715884105728",
+            "-170141183460469231731687303715884105729",
+            "007",
+            "x",
+        ],
+    ),
+    (
+        "dITStructureRules",
+        &["( 2 NAME 'a' FORM b )", "2", "( 3 FORM b )", "02", "( x )"],
+    ),
+    (
+        "attributeTypes",
+        &[
+            "( 2.5.4.3 NAME 'cn' )",
+            "cn",
+            "2.5.4.3",
+            "( 2.5.4.4 )",
+            "sn",
+            "madeUp",
+            "( 1.2 )",
+            "1.2",
+        ],
+    ),
+    ("c", &["DE", "de", "FR", "DEU"]),
+    ("audio", &["a", "A"]),
+    ("jpegPhoto", &["a", "b", "ab"]),
+    (
+        "uniqueMember",
+        &[
+            "cn=E5,ou=o1,dc=example,dc=com#'01'B",
+            "CN=e5, OU=O1,DC=example,dc=com#'01'B",
+            "cn=e5,ou=o1,dc=example,dc=com#'0'B",
+        ],
+    ),
 ];
 const NUMBERS: &[&str] = &["0", "1", "2", "3", "10", "513", "-5", "512", "514", "1000"];
 const DNS: &[&str] = &[
@@ -303,6 +541,9 @@ const WORDY: &[&str] = &[
     "2.5.4.3",
     "CommonName",
     "postalAddress",
+    "description;nosuch",
+    "serialNumber",
+    "facsimileTelephoneNumber",
 ];
 const NUMERIC: &[&str] = &[
     "uidNumber",
@@ -335,6 +576,10 @@ const OTHER: &[&str] = &[
     "nosuch",
     "createTimestamp",
     "c;;",
+    "userCertificate",
+    "userCertificate;binary",
+    "countryName",
+    "loginDisabled",
 ];
 
 fn attributes() -> impl Strategy<Value = String> {
@@ -373,21 +618,34 @@ fn assertions() -> impl Strategy<Value = (String, Vec<u8>)> {
         3 => pick(WORDY, WORDS),
         2 => pick(NUMERIC, NUMBERS),
         3 => pick(LINKED, DNS),
+        4 => typed(),
         3 => (attributes(), octets()),
     ]
+}
+
+fn typed() -> impl Strategy<Value = (String, Vec<u8>)> {
+    select(TYPED).prop_flat_map(|(name, values)| {
+        select(values).prop_map(|value| (name.to_owned(), value.as_bytes().to_vec()))
+    })
 }
 
 fn parts() -> impl Strategy<Value = Vec<u8>> {
     select(
         &[
-            "a", "b", "ab", "bc", "abc", " ", "a ", " b", "smi", "th", "É", "u2", "1", "g",
+            "a", "b", "ab", "bc", "abc", " ", "a ", " b", "smi", "th", "É", "u2", "1", "g", "$",
+            "\\24", "24", "\\5c", "a$b", "-", "@", "\u{301}", "\u{ad}", "  a  b", "fi", "ss", "*",
         ][..],
     )
     .prop_map(|part| part.as_bytes().to_vec())
 }
 
 fn items() -> impl Strategy<Value = Filter> {
-    let rules = select(
+    let every: Vec<String> = MatchingRule::all()
+        .filter(|rule| *rule != MatchingRule::InChainMatch)
+        .flat_map(|rule| [rule.name().to_owned(), rule.oid().to_owned()])
+        .chain(["nosuchrule".to_owned(), "1.2.3".to_owned()])
+        .collect();
+    let common = select(
         &[
             "caseExactMatch",
             "caseIgnoreMatch",
@@ -396,10 +654,23 @@ fn items() -> impl Strategy<Value = Filter> {
             "1.2.840.113556.1.4.803",
             "1.2.840.113556.1.4.804",
             "caseIgnoreSubstringsMatch",
+            "caseExactSubstringsMatch",
             "integerOrderingMatch",
-            "nosuchrule",
+            "wordMatch",
+            "keywordMatch",
         ][..],
-    );
+    )
+    .prop_map(str::to_owned);
+    let rules = prop_oneof![select(every), common];
+    let asserted = select(
+        &[
+            "*", "a*", "*a", "a*b", "*a b*", "a", "**", "\\2A*", "*\\5c*", "*$*", "A*", "ab*ab",
+            "AB*", "*aBc*", "aBc*d", "*é",
+        ][..],
+    )
+    .prop_map(|text| text.as_bytes().to_vec());
+    let asserted = (select(WORDY), asserted).prop_map(|(name, value)| (name.to_owned(), value));
+    let extensible = prop_oneof![3 => assertions(), 1 => asserted];
     prop_oneof![
         4 => assertions().prop_map(|(attribute, value)| Filter::Equality { attribute, value }),
         1 => assertions().prop_map(|(attribute, value)| Filter::Approx { attribute, value }),
@@ -414,10 +685,10 @@ fn items() -> impl Strategy<Value = Filter> {
             .prop_map(|(attribute, initial, any, final_)| {
                 Filter::Substrings { attribute, initial, any, final_ }
             }),
-        2 => (prop::option::of(rules), assertions(), any::<bool>(), 0..4)
+        3 => (prop::option::of(rules), extensible, any::<bool>(), 0..4)
             .prop_filter("a rule or an attribute", |(rule, _, _, name)| rule.is_some() || *name > 0)
             .prop_map(|(rule, (attribute, value), dn_attributes, name)| Filter::Extensible {
-                rule: rule.map(str::to_owned),
+                rule,
                 attribute: (name > 0).then_some(attribute),
                 value,
                 dn_attributes,
@@ -435,8 +706,24 @@ fn filters() -> impl Strategy<Value = Filter> {
     })
 }
 
+/// Values of attributes that are no plain strings.
+type Typed = Vec<(String, Vec<u8>)>;
+
 /// Sets what is random of an entry: words, numbers, text DNs and links.
-fn dress(mut entry: Entry, words: &[(&str, &str)], number: &str, links: &[(&str, u32)]) -> Entry {
+fn dress(
+    mut entry: Entry,
+    (words, typed): &(Vec<(&str, &str)>, Typed),
+    number: &str,
+    links: &[(&str, u32)],
+) -> Entry {
+    for (name, value) in typed {
+        let mut values = entry
+            .attribute(name)
+            .map(|attribute| attribute.values.clone())
+            .unwrap_or_default();
+        values.push(value.clone());
+        entry.set(name, values);
+    }
     for (description, word) in words {
         // Single-valued or not: the directory takes what it is given.
         let mut values = entry
@@ -458,7 +745,7 @@ fn dress(mut entry: Entry, words: &[(&str, &str)], number: &str, links: &[(&str,
 
 fn worlds() -> impl Strategy<Value = Vec<Entry>> {
     let words = || {
-        prop::collection::vec(
+        let words = prop::collection::vec(
             (
                 select(
                     &[
@@ -472,12 +759,18 @@ fn worlds() -> impl Strategy<Value = Vec<Entry>> {
                         "telephoneNumber",
                         "displayName",
                         "postalAddress",
+                        "postalAddress",
+                        "serialNumber",
+                        "facsimileTelephoneNumber",
+                        "description;nosuch",
+                        "userCertificate;binary",
                     ][..],
                 ),
                 select(WORDS),
             ),
             0..6,
-        )
+        );
+        (words, prop::collection::vec(typed(), 0..5))
     };
     let number = || prop_oneof![Just(""), select(NUMBERS)];
     let links = |names: &'static [&'static str]| {
@@ -540,7 +833,7 @@ fn worlds() -> impl Strategy<Value = Vec<Entry>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 400, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 160, max_shrink_iters: 400, ..Default::default() })]
 
     #[test]
     fn the_indexes_a_scan_and_the_rfc_agree(
