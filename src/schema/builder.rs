@@ -2,7 +2,8 @@
 
 use super::description::{AttributeTypeDescription, ObjectClassDescription};
 use super::files::{Body, Definition, SchemaError};
-use super::registry::find;
+use super::registry::{Names, find};
+use super::repeats;
 use super::{
     AttributeId, AttributeType, MatchingRule, ObjectClass, ObjectClassId, RuleKind, Schema, Syntax,
     syntax,
@@ -14,7 +15,7 @@ pub(super) struct Builder<'a> {
     schema: Schema,
     attributes: Vec<(&'a Definition, &'a AttributeTypeDescription)>,
     classes: Vec<(&'a Definition, &'a ObjectClassDescription)>,
-    /// Definitions of what was defined before; they must say the same.
+    /// Definitions of what was defined before; see [`repeats`].
     repeated_attributes: Vec<(AttributeId, &'a Definition, &'a AttributeTypeDescription)>,
     repeated_classes: Vec<(ObjectClassId, &'a Definition, &'a ObjectClassDescription)>,
 }
@@ -40,10 +41,11 @@ impl<'a> Builder<'a> {
         description: &'a AttributeTypeDescription,
     ) -> Result<(), SchemaError> {
         let keys = keys(definition, &description.oid, &description.names)?;
-        if let Some(id) = keys
-            .iter()
-            .find_map(|key| find(&self.schema.attribute_names, key))
-        {
+        if let Some(id) = repeated(&self.schema.attribute_names, &keys) {
+            for key in keys {
+                // A further name; one that stands for something else stays what it is.
+                self.schema.attribute_names.entry(key).or_insert(id);
+            }
             self.repeated_attributes.push((id, definition, description));
             return Ok(());
         }
@@ -72,10 +74,10 @@ impl<'a> Builder<'a> {
         description: &'a ObjectClassDescription,
     ) -> Result<(), SchemaError> {
         let keys = keys(definition, &description.oid, &description.names)?;
-        if let Some(id) = keys
-            .iter()
-            .find_map(|key| find(&self.schema.class_names, key))
-        {
+        if let Some(id) = repeated(&self.schema.class_names, &keys) {
+            for key in keys {
+                self.schema.class_names.entry(key).or_insert(id);
+            }
             self.repeated_classes.push((id, definition, description));
             return Ok(());
         }
@@ -137,19 +139,20 @@ impl<'a> Builder<'a> {
             .collect();
         self.schema.subtypes = numbered(&below(&parents), AttributeId);
         for &(id, definition, description) in &self.repeated_attributes {
-            let sup = self
-                .sup(definition, description)?
-                .map(|sup| self.schema.attribute_type(sup));
-            let mut repeated = attribute_type(id, definition, description, sup)?;
             let first = self.schema.attribute_type(id);
-            repeated.description.clone_from(&first.description);
-            if !same_names(&repeated.names, &first.names) || {
-                repeated.names.clone_from(&first.names);
-                repeated != *first
-            } {
-                let earlier = self.attributes.get(usize::from(id.0)).map(|entry| entry.0);
+            let earlier = self.attributes.get(usize::from(id.0)).map(|entry| entry.0);
+            let same = if earlier.is_some_and(Definition::is_builtin) {
+                repeats::is_attribute(first, description)
+            } else {
+                let sup = self.sup(definition, description)?;
+                let sup = sup.map(|sup| self.schema.attribute_type(sup));
+                let repeated = attribute_type(id, definition, description, sup)?;
+                repeats::same_attribute(first, repeated)
+            };
+            if !same {
                 return Err(contradiction(definition, first.name(), &first.oid, earlier));
             }
+            passed_over(definition, first.name());
         }
         Ok(())
     }
@@ -192,23 +195,36 @@ impl<'a> Builder<'a> {
         }
         self.schema.subclasses = numbered(&below(&parents), ObjectClassId);
         for &(id, definition, description) in &self.repeated_classes {
-            let mut repeated = object_class(&self.schema, id, definition, description)?;
+            let repeated = object_class(&self.schema, id, definition, description)?;
             let first = self.schema.object_class_def(id);
-            let same_names = same_names(&repeated.names, &first.names);
-            repeated.description.clone_from(&first.description);
-            repeated.names.clone_from(&first.names);
-            repeated.must.sort();
-            repeated.may.sort();
-            let mut sorted = first.clone();
-            sorted.must.sort();
-            sorted.may.sort();
-            if !same_names || repeated != sorted {
-                let earlier = self.classes.get(usize::from(id.0)).map(|entry| entry.0);
+            let earlier = self.classes.get(usize::from(id.0)).map(|entry| entry.0);
+            let same = if earlier.is_some_and(Definition::is_builtin) {
+                repeats::is_class(&self.schema, first, &repeated)
+            } else {
+                repeats::same_class(first, repeated)
+            };
+            if !same {
                 return Err(contradiction(definition, first.name(), &first.oid, earlier));
             }
+            passed_over(definition, first.name());
         }
         Ok(())
     }
+}
+
+/// What of these names and this OID was defined before: by the OID, which comes last, else by a
+/// name.
+fn repeated<Id: Copy>(names: &Names<Id>, keys: &[Box<[u8]>]) -> Option<Id> {
+    keys.iter().rev().find_map(|key| find(names, key))
+}
+
+fn passed_over(definition: &Definition, name: &str) {
+    tracing::debug!(
+        file = %definition.file.display(),
+        line = definition.line,
+        name,
+        "passed over: defined before in a way that takes the same entries"
+    );
 }
 
 /// The lower-case names and the OID of a definition.
@@ -345,14 +361,6 @@ fn contradiction(
     definition.error(format!(
         "`{name}` ({oid}) is defined differently{place}; take this definition out"
     ))
-}
-
-/// Whether the same names are given, in any order and case.
-fn same_names(left: &[String], right: &[String]) -> bool {
-    left.len() == right.len()
-        && left
-            .iter()
-            .all(|name| right.iter().any(|other| other.eq_ignore_ascii_case(name)))
 }
 
 /// Everything reached over `parents`, nearest first; holds the start itself only in a loop.

@@ -32,6 +32,11 @@ pub(super) enum Body {
 }
 
 impl Definition {
+    /// Whether it is compiled in.
+    pub(super) fn is_builtin(&self) -> bool {
+        self.file.starts_with(BUILTIN)
+    }
+
     pub(super) fn error(&self, message: String) -> SchemaError {
         SchemaError {
             file: self.file.clone(),
@@ -40,6 +45,9 @@ impl Definition {
         }
     }
 }
+
+/// The directory that the files compiled in are said to be in.
+pub(super) const BUILTIN: &str = "built-in";
 
 /// Names for OIDs (`objectidentifier name oid`), valid in the files read after it.
 pub(super) type Macros = HashMap<String, String>;

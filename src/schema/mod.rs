@@ -15,6 +15,7 @@ mod name;
 mod object_class;
 mod prepare;
 mod registry;
+mod repeats;
 mod subschema;
 mod syntax;
 mod time;

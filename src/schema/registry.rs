@@ -59,7 +59,8 @@ impl Schema {
     /// Files whose name ends in `.ldif` are LDIF (`attributeTypes:`, `objectClasses:`, with or
     /// without `olc`), others have OpenLDAP's form. The order does not matter, except for
     /// `objectidentifier`, which must come before its use. A definition that is there already is
-    /// passed over when it says the same.
+    /// passed over when it says the same; of one compiled in, also when that takes every entry this
+    /// one does, as with the files that come with OpenLDAP.
     ///
     /// # Errors
     /// [`SchemaError`] for the first definition that cannot be read, names something unknown, or
@@ -68,7 +69,7 @@ impl Schema {
         let mut macros = Macros::new();
         let mut definitions = Vec::new();
         for (name, content) in builtin::FILES {
-            let file = Path::new("built-in").join(name);
+            let file = Path::new(files::BUILTIN).join(name);
             definitions.extend(files::read(&file, content, &mut macros)?);
         }
         for (file, content) in extra {

@@ -26,11 +26,13 @@ pub enum Syntax {
     CertificateList,
     CertificatePair,
     CountryString,
+    DataQuality,
     DeliveryMethod,
     DirectoryString,
     DitContentRuleDescription,
     DitStructureRuleDescription,
     Dn,
+    DsaQuality,
     EnhancedGuide,
     FacsimileTelephoneNumber,
     Fax,
@@ -71,7 +73,7 @@ pub enum Syntax {
     AdOrName,
 }
 
-/// Syntax, OID and description as in RFC 4517 or as the vendor has it.
+/// Syntax, OID and description as in RFC 4517, in RFC 2252 before it, or as the vendor has it.
 const TABLE: &[(Syntax, &str, &str)] = &[
     (
         Syntax::AttributeTypeDescription,
@@ -108,6 +110,11 @@ const TABLE: &[(Syntax, &str, &str)] = &[
     ),
     (Syntax::Dn, "1.3.6.1.4.1.1466.115.121.1.12", "DN"),
     (
+        Syntax::DataQuality,
+        "1.3.6.1.4.1.1466.115.121.1.13",
+        "Data Quality",
+    ),
+    (
         Syntax::DeliveryMethod,
         "1.3.6.1.4.1.1466.115.121.1.14",
         "Delivery Method",
@@ -126,6 +133,11 @@ const TABLE: &[(Syntax, &str, &str)] = &[
         Syntax::DitStructureRuleDescription,
         "1.3.6.1.4.1.1466.115.121.1.17",
         "DIT Structure Rule Description",
+    ),
+    (
+        Syntax::DsaQuality,
+        "1.3.6.1.4.1.1466.115.121.1.19",
+        "DSA Quality",
     ),
     (
         Syntax::EnhancedGuide,

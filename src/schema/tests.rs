@@ -288,6 +288,98 @@ fn saying_the_same_again_is_no_fault() {
     .unwrap();
 }
 
+/// What OpenLDAP's own files say otherwise than the files compiled in.
+const OF_OPENLDAP: &str = "\
+attributetype ( 2.5.4.9 NAME ( 'street' 'streetAddress' ) EQUALITY caseIgnoreMatch
+  SUBSTR caseIgnoreSubstringsMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15{128} )
+attributetype ( 2.5.4.29 NAME 'presentationAddress' EQUALITY presentationAddressMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.43 SINGLE-VALUE )
+attributetype ( 2.5.4.31 NAME 'member' DESC 'RFC2256' SUP distinguishedName )
+attributetype ( 2.5.4.36 NAME 'userCertificate' EQUALITY certificateExactMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.8 )
+attributetype ( 0.9.2342.19200300.100.1.3 NAME ( 'mail' 'rfc822Mailbox' 'eMailAddress' )
+  EQUALITY caseIgnoreIA5Match SYNTAX 1.3.6.1.4.1.1466.115.121.1.26{256} )
+attributetype ( 1.3.6.1.1.1.1.3 NAME 'homeDirectory' EQUALITY caseExactIA5Match
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 SINGLE-VALUE )
+attributetype ( 1.3.6.1.1.1.1.12 NAME 'memberUid' EQUALITY caseExactIA5Match
+  SUBSTR caseExactIA5SubstringsMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 )
+attributetype ( 1.3.6.1.1.1.1.14 NAME 'nisNetgroupTriple' SYNTAX 1.3.6.1.1.1.0.0 )
+attributetype ( 1.3.6.1.1.1.1.16 NAME 'ipServiceProtocol' SUP name )
+objectclass ( 1.3.6.1.1.1.2.2 NAME 'posixGroup' SUP top STRUCTURAL MUST ( cn $ gidNumber )
+  MAY ( userPassword $ memberUid $ description ) )
+objectclass ( 1.3.6.1.1.1.2.4 NAME 'ipProtocol' SUP top STRUCTURAL
+  MUST ( cn $ ipProtocolNumber $ description ) MAY description )
+objectclass ( 0.9.2342.19200300.100.4.5 NAME 'account' SUP top STRUCTURAL MUST userid
+  MAY ( description $ seeAlso $ localityName $ organizationName $ organizationalUnitName $ host ) )
+objectclass ( 1.3.6.1.4.1.250.3.15 NAME 'labeledURIObject' SUP top AUXILIARY MAY labeledURI )
+objectclass ( 1.9.1 NAME 'acme' SUP top AUXILIARY MUST eMailAddress MAY streetAddress )
+";
+
+#[test]
+fn the_same_in_the_words_of_another_server_is_passed_over() {
+    let schema = with("stock.schema", OF_OPENLDAP).unwrap();
+    // What is compiled in stays, and a further name leads to it.
+    let member_uid = attribute(&schema, "memberUid");
+    assert_eq!(member_uid.syntax, Syntax::DirectoryString);
+    assert_eq!(member_uid.equality, Some(MatchingRule::CaseIgnoreMatch));
+    assert_eq!(schema.attribute(b"eMailAddress"), schema.attribute(b"mail"));
+    assert_ne!(
+        schema.attribute(b"street"),
+        schema.attribute(b"streetAddress")
+    );
+    let group = schema.object_class(b"posixGroup").unwrap();
+    assert_eq!(
+        schema.object_class_def(group).kind,
+        ObjectClassKind::Auxiliary
+    );
+}
+
+#[test]
+fn a_contradiction_names_both_places() {
+    for (text, place) in [
+        // A value that is not one of ours.
+        (
+            "attributetype ( 1.3.6.1.1.1.1.0 NAME 'uidNumber' SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 \
+             SINGLE-VALUE )",
+            "built-in/rfc2307bis.schema:",
+        ),
+        // More values than ours has.
+        (
+            "attributetype ( 1.3.6.1.1.1.1.0 NAME 'uidNumber' SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 )",
+            "built-in/rfc2307bis.schema:",
+        ),
+        (
+            "attributetype ( 1.9.9 NAME ( 'acme' 'uid' ) SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )",
+            "built-in/core.schema:",
+        ),
+        (
+            "attributetype ( 2.5.4.3 NAME 'acme' SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )",
+            "built-in/core.schema:",
+        ),
+        // An entry that ours does not allow.
+        (
+            "objectclass ( 2.5.6.6 NAME 'person' SUP top MUST cn )",
+            "built-in/core.schema:",
+        ),
+        (
+            "objectclass ( 2.5.6.6 NAME 'person' SUP top MUST ( cn $ sn ) MAY uidNumber )",
+            "built-in/core.schema:",
+        ),
+        // Two of an administrator's own have to say the same.
+        (
+            "attributetype ( 1.9.1 NAME 'acme' EQUALITY caseExactMatch SYNTAX \
+             1.3.6.1.4.1.1466.115.121.1.15 )\nattributetype ( 1.9.1 NAME 'acme' EQUALITY \
+             caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )",
+            "x.schema:1",
+        ),
+    ] {
+        let error = with("x.schema", text).unwrap_err().to_string();
+        assert!(error.starts_with("x.schema:"), "{error}");
+        assert!(error.contains("defined differently in "), "{error}");
+        assert!(error.contains(place), "{error}");
+    }
+}
+
 #[test]
 fn descriptions_split_into_base_and_options() {
     let parse = AttributeDescription::parse;
@@ -339,4 +431,84 @@ fn names_normalize() {
     let dn = Dn::parse("CN=a,DC=Corp").unwrap();
     let keys = schema.normalize_dn(&dn).unwrap();
     assert_eq!(keys, [key("cn=A").unwrap(), key("dc=corp").unwrap()]);
+}
+
+/// One assertion of a name in a random spelling: the type by name or OID, the value escaped at
+/// random, with insignificant spaces where its rule has them.
+fn spelled((kind, value, choices): &(usize, String, Vec<u8>)) -> String {
+    const TYPES: &[&[&str]] = &[
+        &["cn", "CN", "commonName", "2.5.4.3", "OID.2.5.4.3", " cn "],
+        &["uid", "userid", "0.9.2342.19200300.100.1.1"],
+        &["ou", "OrganizationalUnitName", "2.5.4.11"],
+        &["dc", "domainComponent", "DC"],
+        &["homeDirectory", "HOMEDIRECTORY", "1.3.6.1.1.1.1.3"],
+    ];
+    let mut choices = choices.iter().cycle().map(|choice| usize::from(*choice));
+    let mut choose = |of: usize| choices.next().unwrap_or_default() % of;
+    let names = TYPES[*kind];
+    let mut text = format!("{}=", names[choose(names.len())]);
+    let exact = *kind == 4;
+    let last = value.chars().count() - 1;
+    for (index, character) in value.chars().enumerate() {
+        let character = match choose(3) {
+            0 if !exact && character.is_ascii() => character.to_ascii_uppercase(),
+            _ => character,
+        };
+        let hex = |text: &str| {
+            text.bytes()
+                .map(|b| format!("\\{b:02x}"))
+                .collect::<String>()
+        };
+        match character {
+            '"' | '+' | ',' | ';' | '<' | '>' | '\\' if choose(2) == 0 => {
+                text.push('\\');
+                text.push(character);
+            }
+            '"' | '+' | ',' | ';' | '<' | '>' | '\\' | '\0' => text += &hex(&character.to_string()),
+            ' ' | '#' if index == 0 || index == last => text += &hex(&character.to_string()),
+            ' ' => text.push_str([" ", "  ", "\\20 "][choose(3)]),
+            _ if choose(4) == 0 => text += &hex(&character.to_string()),
+            'é' if choose(2) == 0 => text.push_str("e\u{301}"),
+            _ => text.push(character),
+        }
+    }
+    if choose(3) == 0 {
+        text.push(' ');
+    }
+    text
+}
+
+proptest::proptest! {
+    #[test]
+    fn every_spelling_of_a_name_normalizes_to_the_same(
+        avas in proptest::collection::vec(
+            (0..5usize, "[a-dé #\"+,;<>\\\\=*]{1,6}[a-c0-9]", proptest::collection::vec(proptest::num::u8::ANY, 1..40)),
+            1..4,
+        ),
+        more in proptest::collection::vec(proptest::num::u8::ANY, 1..40),
+    ) {
+        let mut avas = avas;
+        avas.sort_by_key(|ava| ava.0);
+        avas.dedup_by_key(|ava| ava.0);
+        let schema = Schema::shared_builtin();
+        let first: Vec<String> = avas.iter().map(spelled).collect();
+        let second: Vec<String> = avas
+            .iter()
+            .rev()
+            .map(|(kind, value, _)| spelled(&(*kind, value.clone(), more.clone())))
+            .collect();
+        let key = |text: &str| {
+            let dn = Dn::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            schema.normalize_dn(&dn).unwrap_or_else(|error| panic!("{text}: {error}"))
+        };
+        for (one, two) in [
+            (first.join("+"), second.join("+")),
+            (first.join(","), second.iter().rev().cloned().collect::<Vec<_>>().join(" ; ")),
+        ] {
+            proptest::prop_assert_eq!(key(&one), key(&two), "{} {}", one, two);
+            // What is printed of a name is another spelling of it.
+            let printed = Dn::parse(&one).unwrap().to_string();
+            proptest::prop_assert_eq!(key(&printed), key(&two), "{} {}", printed, two);
+        }
+    }
 }

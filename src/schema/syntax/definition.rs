@@ -302,14 +302,13 @@ impl<'a> Cursor<'a> {
     fn extensions(&mut self) -> Option<()> {
         loop {
             let start = self.rest;
-            let name = self.spaces().then(|| self.word()).unwrap_or_default();
-            let Some(name) = name
-                .get(..2)
-                .filter(|x| x.eq_ignore_ascii_case("X-"))
-                .and(name.get(2..))
-            else {
-                self.rest = start;
-                return Some(());
+            let word = if self.spaces() { self.word() } else { "" };
+            let name = match word.split_at_checked(2) {
+                Some((prefix, name)) if prefix.eq_ignore_ascii_case("X-") => name,
+                _ => {
+                    self.rest = start;
+                    return Some(());
+                }
             };
             let right = |byte: u8| byte.is_ascii_alphabetic() || b"-_".contains(&byte);
             if name.is_empty() || !name.bytes().all(right) || !self.spaces() {
