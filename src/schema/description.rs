@@ -15,6 +15,9 @@ pub(super) struct DescriptionError {
     pub(super) message: String,
 }
 
+/// The extension by which a user attribute that clients may not write is published.
+pub(super) const SYSTEM_ONLY: &str = "X-SYSTEM-ONLY";
+
 /// An attribute type description as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct AttributeTypeDescription {
@@ -74,6 +77,7 @@ impl AttributeTypeDescription {
                 "COLLECTIVE" => this.collective = true,
                 "NO-USER-MODIFICATION" => this.no_user_modification = true,
                 "USAGE" => this.usage = usage(&mut reader)?,
+                SYSTEM_ONLY => this.no_user_modification = reader.string()? == "TRUE",
                 _ if is_extension(keyword) => drop(reader.list()?),
                 _ => return Err(reader.unknown(keyword)),
             }

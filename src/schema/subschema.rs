@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::description::SYSTEM_ONLY;
 use super::{AttributeId, AttributeType, MatchingRule, ObjectClass, Schema, Syntax, Usage};
 
 impl Schema {
@@ -101,7 +102,10 @@ impl Schema {
         for (keyword, set) in [
             (" SINGLE-VALUE", attribute.single_value),
             (" COLLECTIVE", attribute.collective),
-            (" NO-USER-MODIFICATION", attribute.no_user_modification),
+            (
+                " NO-USER-MODIFICATION",
+                attribute.no_user_modification && attribute.is_operational(),
+            ),
         ] {
             if set {
                 text.push_str(keyword);
@@ -109,6 +113,9 @@ impl Schema {
         }
         if attribute.usage != Usage::UserApplications {
             push(&mut text, "USAGE", attribute.usage.name());
+        } else if attribute.no_user_modification {
+            // AD's, such as objectSid; the keyword needs an operational usage (RFC 4512 4.1.2).
+            push(&mut text, SYSTEM_ONLY, "'TRUE'");
         }
         text.push_str(" )");
         text
