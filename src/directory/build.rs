@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     EntryId,
+    affected::Trace,
     anchors::Anchors,
     derived::{Derivation, LINK_ATTRIBUTES},
     packed::PackedAttributes,
@@ -31,6 +32,7 @@ pub(super) struct Built {
     pub(super) snapshot: Snapshot,
     pub(super) slices: SliceTable,
     pub(super) anchors: Anchors,
+    pub(super) trace: Trace,
 }
 
 /// The next snapshot while it is made.
@@ -45,6 +47,8 @@ pub(super) struct Builder<'s> {
     pub(super) touched: RoaringBitmap,
     /// Whether a link, a name, a place or a primary group changed, on which others' reasons depend.
     pub(super) structure_changed: bool,
+    /// What others will want to know of the change.
+    pub(super) trace: Trace,
 }
 
 impl<'s> Builder<'s> {
@@ -65,6 +69,7 @@ impl<'s> Builder<'s> {
             seq,
             touched: RoaringBitmap::new(),
             structure_changed: false,
+            trace: Trace::new(),
         }
     }
 
@@ -78,6 +83,7 @@ impl<'s> Builder<'s> {
             snapshot: self.next,
             slices: self.slices,
             anchors: self.anchors,
+            trace: self.trace,
         }
     }
 
@@ -97,8 +103,7 @@ impl<'s> Builder<'s> {
                 .map(|target| self.intern(*target).0)
                 .collect();
             for gone in &old - &new {
-                self.next.links.remove(id, attribute, EntryId(gone));
-                self.structure_changed = true;
+                self.remove_link(id, attribute, EntryId(gone));
             }
             for added in &new - &old {
                 self.add_link(id, attribute, EntryId(added));
@@ -117,6 +122,13 @@ impl<'s> Builder<'s> {
     fn add_link(&mut self, from: EntryId, attribute: AttributeId, to: EntryId) {
         self.next.links.insert(from, attribute, to);
         self.structure_changed = true;
+        self.trace.link(from, attribute, to);
+    }
+
+    fn remove_link(&mut self, from: EntryId, attribute: AttributeId, to: EntryId) {
+        self.next.links.remove(from, attribute, to);
+        self.structure_changed = true;
+        self.trace.link(from, attribute, to);
     }
 
     /// Puts an entry without its links.
@@ -152,6 +164,7 @@ impl<'s> Builder<'s> {
         self.take_out(id);
         self.put_in(id, Arc::new(served));
         self.touched.insert(id.0);
+        self.trace.touch(id);
     }
 
     fn differs_in_structure(&self, before: &ServedEntry, after: &ServedEntry) -> bool {
@@ -176,11 +189,12 @@ impl<'s> Builder<'s> {
                 continue;
             };
             for target in super::bound::bitmap(self.next.links.targets(id, attribute)) {
-                self.next.links.remove(id, attribute, EntryId(target));
+                self.remove_link(id, attribute, EntryId(target));
             }
         }
         self.take_out(id);
         self.structure_changed = true;
+        self.trace.touch(id);
     }
 
     /// Sets whether an entry is served for its own sake; returns whether that is a change.
@@ -192,6 +206,7 @@ impl<'s> Builder<'s> {
         else {
             return false;
         };
+        self.trace.touch(id);
         let before = self.next.is_wanted(id, entry);
         let mut entry = ServedEntry::clone(entry);
         let parent = entry.parent;

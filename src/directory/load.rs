@@ -5,8 +5,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use uuid::Uuid;
 
 use super::{
+    affected::Trace,
     anchors::{Anchors, SELECT},
     build::{Builder, Built},
+    changes::{self, CHANGES, ChangeLoader, ChangeLog},
     derived::{Derivations, LINK_ATTRIBUTES},
     index::Index,
     known::Known,
@@ -45,6 +47,7 @@ pub(super) fn load(
         builder: Builder::new(&empty, slices, Anchors::default(), &sources, seq),
         sources: &sources,
         kept_anchors: Records::new(),
+        kept_changes: ChangeLoader::default(),
         unreadable: Vec::new(),
         groups: Vec::new(),
         dependents: BTreeSet::new(),
@@ -52,6 +55,8 @@ pub(super) fn load(
         damaged: BTreeSet::new(),
         summary,
     };
+    // What is loaded is nothing new to those who saw it before.
+    load.builder.trace = Trace::none();
     let mut loader = EntryLoader::default();
     let report = store.load(&mut |key, payload| {
         loader.visit(key, payload, &mut |loaded| load.take(loaded));
@@ -64,6 +69,7 @@ pub(super) fn load(
     let Load {
         mut builder,
         kept_anchors,
+        kept_changes,
         unreadable,
         groups,
         mut dependents,
@@ -90,10 +96,12 @@ pub(super) fn load(
     if summary.problems.len() > damaged.len() {
         forget_progress(&mut builder.next, &mut repair)?;
     }
+    let is_sound = summary.problems.is_empty();
     let Built {
-        snapshot,
+        mut snapshot,
         mut slices,
         anchors,
+        trace: _,
     } = builder.finish();
     // Ids that were given out now stay as they are, whatever comes next.
     if slices.take_changed() {
@@ -102,6 +110,8 @@ pub(super) fn load(
     }
     let changed = record::diff(&kept_anchors, &anchors.records());
     repair.operations.extend(changed.operations);
+    let fingerprint = changes::fingerprint(&snapshot.schema, &sources);
+    snapshot.changes = kept_changes.finish(is_sound, fingerprint, seq, &mut repair);
     // At once: from the next commit on the store counts from what it has now.
     store.commit(repair)?;
     summary.entries = snapshot.stored();
@@ -136,6 +146,7 @@ struct Load<'s> {
     sources: &'s [SourceSettings],
     /// What the store keeps of the anchors, sound or not.
     kept_anchors: Records,
+    kept_changes: ChangeLoader,
     /// The keys of what is remembered of sources and cannot be read.
     unreadable: Vec<Vec<u8>>,
     /// Groups with a gid of their own, on which the gids of users may depend.
@@ -174,6 +185,9 @@ impl Load<'_> {
                 }
             }
             Loaded::Meta { name, payload } => {
+                if name.starts_with(CHANGES) {
+                    self.kept_changes.take(name, payload);
+                }
                 if name.starts_with(SELECT) {
                     self.take_anchor(name, payload);
                 }
@@ -220,6 +234,7 @@ impl Load<'_> {
     fn judge(&mut self, report: &LoadReport) {
         let (select, source) = (record::meta_key(SELECT), record::meta_key(SOURCE));
         for CorruptRecord { key, .. } in &report.corrupt {
+            self.kept_changes.take_damaged(key);
             if key.starts_with(&select) {
                 self.kept_anchors.insert(key.clone(), Vec::new());
             } else if key.starts_with(&source) {
@@ -318,6 +333,7 @@ fn empty_snapshot(
         wanted_below: imbl::GenericHashMap::default(),
         links: Links::default(),
         index: Index::new(&schema),
+        changes: ChangeLog::empty(),
         count: 0,
         unselective: false,
         hasher: foldhash::fast::RandomState::default(),

@@ -3,9 +3,11 @@
 //! [`Directory::snapshot`] never waits. [`Directory::write`] is the only way to change anything: it
 //! commits to the store first and publishes the next snapshot after, by one pointer swap.
 
+mod affected;
 mod anchors;
 mod bound;
 mod build;
+mod changes;
 pub mod config;
 pub mod derived;
 mod evaluate;
@@ -32,6 +34,7 @@ use uuid::Uuid;
 use self::write::Writer;
 pub use self::{
     bound::BoundFilter,
+    changes::{NoPosition, Position},
     evaluate::Subject,
     load::LoadSummary,
     packed::PackedAttributes,
@@ -54,6 +57,17 @@ pub struct Directory {
     current: ArcSwap<Snapshot>,
     writer: Mutex<Writer>,
     store: Arc<dyn Store>,
+    observers: Observers,
+}
+
+/// Who is told that there is a next version.
+#[derive(Default)]
+struct Observers(Mutex<Vec<Box<dyn Fn() + Send + Sync>>>);
+
+impl std::fmt::Debug for Observers {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Observers").finish_non_exhaustive()
+    }
 }
 
 impl Directory {
@@ -74,6 +88,7 @@ impl Directory {
             current: ArcSwap::from_pointee(snapshot),
             writer: Mutex::new(writer),
             store,
+            observers: Observers::default(),
         };
         Ok((directory, summary))
     }
@@ -81,6 +96,16 @@ impl Directory {
     /// The present version; never waits.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// Calls `observer` after each version is published, for as long as the directory lives.
+    ///
+    /// The next change waits for it, so that it must not wait for anything.
+    pub fn on_publish(&self, observer: impl Fn() + Send + Sync + 'static) {
+        let observers = self.observers.0.lock();
+        observers
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Box::new(observer));
     }
 
     /// The entry of an identity as it is stored, links included; a damaged one is none.
@@ -120,6 +145,10 @@ impl Directory {
         if let Some(changes) = transaction.into_changes()? {
             let next = writer.commit(changes)?;
             self.current.store(Arc::new(next));
+            let observers = self.observers.0.lock();
+            for observer in observers.unwrap_or_else(PoisonError::into_inner).iter() {
+                observer();
+            }
         }
         Ok(value)
     }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{
     EntryId,
+    changes::ChangeLog,
     derived::Derivations,
     index::Index,
     known::Known,
@@ -109,6 +110,7 @@ pub struct Snapshot {
     pub(super) wanted_below: Map<EntryId, u32>,
     pub(super) links: Links,
     pub(super) index: Index,
+    pub(super) changes: ChangeLog,
     pub(super) count: usize,
     /// Every entry counts as served; for the selection alone, which decides about that.
     pub(super) unselective: bool,

@@ -9,6 +9,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{
+    affected::Trace,
     anchors::Anchors,
     build::{Builder, Built},
     derived::LINK_ATTRIBUTES,
@@ -189,7 +190,16 @@ impl<'w> Transaction<'w> {
         let before = self.writer.anchors.records();
         let found = record::diff(&before, &built.anchors.records());
         self.batch.operations.extend(found.operations);
-        Ok((!self.batch.operations.is_empty()).then_some(Changes {
+        if self.batch.operations.is_empty() {
+            return Ok(None);
+        }
+        let trace = std::mem::replace(&mut built.trace, Trace::none());
+        let affected = trace.affected(self.last, &built.snapshot);
+        built
+            .snapshot
+            .changes
+            .record(built.snapshot.seq, affected, &mut self.batch);
+        Ok(Some(Changes {
             batch: self.batch,
             built,
             touched: self.touched,

@@ -1,6 +1,9 @@
 //! Changes one by one against the same content loaded anew.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use proptest::{prelude::*, sample::select};
 
@@ -28,22 +31,28 @@ fn picture(snapshot: &Arc<Snapshot>) -> BTreeMap<String, Found> {
     .collect()
 }
 
+const FILTERS: &[&str] = &[
+    "(uid=*)",
+    "(uid=u1*)",
+    "(objectClass=posixGroup)",
+    "(cn=renamed)",
+    "(gidNumber=700)",
+    "(member=*)",
+    "(memberOf=*)",
+    "(memberUid=u11)",
+    "(memberOf:1.2.840.113556.1.4.1941:=cn=g30,dc=corp,dc=example,dc=com)",
+    "(member=cn=u11,dc=corp,dc=example,dc=com)",
+    "(!(hasSubordinates=TRUE))",
+    "(manager:1.2.840.113556.1.4.1941:=cn=u12,dc=corp,dc=example,dc=com)",
+    "(memberUid:caseIgnoreMatch:=u11)",
+    "(ou:dn:=ou4)",
+    "(numSubordinates>=1)",
+];
+
 /// What searches by index say, and which DNs lead where.
 fn answers(snapshot: &Arc<Snapshot>) -> Vec<String> {
     let mut answers = Vec::new();
-    for filter in [
-        "(uid=*)",
-        "(uid=u1*)",
-        "(objectClass=posixGroup)",
-        "(cn=renamed)",
-        "(gidNumber=700)",
-        "(member=*)",
-        "(memberOf=*)",
-        "(memberUid=u11)",
-        "(memberOf:1.2.840.113556.1.4.1941:=cn=g30,dc=corp,dc=example,dc=com)",
-        "(member=cn=u11,dc=corp,dc=example,dc=com)",
-        "(!(hasSubordinates=TRUE))",
-    ] {
+    for filter in FILTERS {
         answers.push(format!("{filter} {:?}", find(snapshot, filter)));
     }
     for id in (0..snapshot.id_bound()).map(EntryId) {
@@ -57,6 +66,35 @@ fn answers(snapshot: &Arc<Snapshot>) -> Vec<String> {
     }
     answers.sort();
     answers
+}
+
+/// The identities of the entries that were in another version otherwise, or that a filter found.
+fn different(before: &Arc<Snapshot>, after: &Arc<Snapshot>) -> Vec<String> {
+    let views = |snapshot: &Arc<Snapshot>| {
+        let mut views: BTreeMap<String, (Option<Found>, Vec<&str>)> = BTreeMap::new();
+        for (uuid, found) in picture(snapshot) {
+            views.entry(uuid).or_default().0 = Some(found);
+        }
+        for filter in FILTERS {
+            for number in find(snapshot, filter) {
+                let view = views.entry(id(number).to_string()).or_default();
+                view.1.push(filter);
+            }
+        }
+        views
+    };
+    let (before, after) = (views(before), views(after));
+    let uuids: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    uuids
+        .into_iter()
+        .filter(|uuid| before.get(*uuid) != after.get(*uuid))
+        .cloned()
+        .collect()
+}
+
+fn affected_since(now: &Snapshot, before: &Snapshot) -> Vec<String> {
+    let affected = now.affected_since(&before.position()).unwrap();
+    affected.iter().map(ToString::to_string).collect()
 }
 
 #[derive(Clone, Debug)]
@@ -183,6 +221,7 @@ proptest! {
     ) {
         let fixture = Fixture::selecting(select, [domain(1)]);
         let mut kept = Vec::new();
+        let mut last = fixture.now();
         for change in changes {
             let (mut put, mut deleted) = (Vec::new(), Vec::new());
             for step in &change {
@@ -192,8 +231,14 @@ proptest! {
                 }
             }
             fixture.change(put, &deleted);
+            let before = std::mem::replace(&mut last, fixture.now());
             let now = fixture.now();
             let loaded = fixture.reopened().snapshot();
+            let affected = affected_since(&now, &before);
+            let mut unlogged = different(&before, &now);
+            unlogged.retain(|uuid| !affected.contains(uuid));
+            prop_assert_eq!(unlogged, Vec::<String>::new());
+            prop_assert_eq!(affected_since(&loaded, &before), affected);
             prop_assert_eq!(now.stored(), loaded.stored());
             prop_assert_eq!(picture(&now), picture(&loaded));
             prop_assert_eq!(answers(&now), answers(&loaded));
