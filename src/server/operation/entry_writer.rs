@@ -2,7 +2,10 @@
 
 use crate::{
     directory::{AttributeSelection, EntryId, Snapshot},
-    proto::{MessageId, response::write_entry},
+    proto::{
+        MessageId,
+        response::{ResponseControl, write_entry},
+    },
 };
 
 /// What clients get of each entry of one answer.
@@ -16,12 +19,13 @@ impl EntryWriter {
         Self { selection }
     }
 
-    /// Appends a SearchResultEntry.
+    /// Appends a SearchResultEntry, with these controls besides those of the answer.
     pub(super) fn write(
         &self,
         snapshot: &Snapshot,
         message: MessageId,
         id: EntryId,
+        controls: &[ResponseControl],
         out: &mut Vec<u8>,
     ) {
         let Some(entry) = snapshot.entry(id) else {
@@ -34,7 +38,7 @@ impl EntryWriter {
             |out| {
                 self.selection.write(snapshot, id, &entry.attributes, out);
             },
-            &[],
+            controls,
         );
     }
 }

@@ -88,7 +88,7 @@ impl Running {
                     }
                     self.returned += 1;
                     let snapshot = self.search.snapshot();
-                    self.writer.write(snapshot, self.id, entry, out);
+                    self.writer.write(snapshot, self.id, entry, &[], out);
                 }
                 Step::Paused => break,
                 Step::Complete => return Some(LdapResult::SUCCESS),
