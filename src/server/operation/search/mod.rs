@@ -8,6 +8,7 @@
 //! | the first synchronisation | busy |
 //! | more entries than allowed, more time than allowed | sizeLimitExceeded, timeLimitExceeded |
 
+mod limits;
 mod running;
 
 pub(in crate::server) use self::running::Running;

@@ -1,12 +1,12 @@
-//! A search under way: its limits, its slices, its end.
+//! A search under way: its slices, its end.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Call, EntryWriter};
+use super::{Call, EntryWriter, limits::Limits};
 use crate::{
     directory::{Search, Step},
     proto::{
-        LdapResult, MessageId, ResultCode,
+        LdapResult, MessageId,
         request::SearchRequest,
         response::{self, write_result},
     },
@@ -18,11 +18,9 @@ pub(in crate::server) struct Running {
     id: MessageId,
     search: Search,
     writer: EntryWriter,
-    /// Entries that may still be returned; `None` for no limit.
-    left: Option<u32>,
+    limits: Limits,
     returned: u64,
     started: Instant,
-    deadline: Option<Instant>,
 }
 
 impl Running {
@@ -32,24 +30,13 @@ impl Running {
         search: Search,
         writer: EntryWriter,
     ) -> Self {
-        let limits = &call.settings.limits;
-        let own = u32::try_from(limits.size_limit).unwrap_or(u32::MAX);
-        let size_limit = lower(request.size_limit, own);
-        let asked = Duration::from_secs(u64::from(request.time_limit));
-        let time_limit = match (asked.is_zero(), limits.time_limit.is_zero()) {
-            (true, true) => None,
-            (true, false) => Some(limits.time_limit),
-            (false, true) => Some(asked),
-            (false, false) => Some(asked.min(limits.time_limit)),
-        };
         Self {
             id: call.id,
             search,
             writer,
-            left: (size_limit > 0).then_some(size_limit),
+            limits: Limits::new(call, request),
             returned: 0,
             started: call.started,
-            deadline: time_limit.and_then(|limit| call.started.checked_add(limit)),
         }
     }
 
@@ -81,10 +68,8 @@ impl Running {
         while out.len() < mark {
             match self.search.next(&mut budget) {
                 Step::Match(entry) => {
-                    match &mut self.left {
-                        Some(0) => return Some(too_many()),
-                        Some(left) => *left -= 1,
-                        None => {}
+                    if let Err(result) = self.limits.take() {
+                        return Some(result);
                     }
                     self.returned += 1;
                     let snapshot = self.search.snapshot();
@@ -94,12 +79,7 @@ impl Running {
                 Step::Complete => return Some(LdapResult::SUCCESS),
             }
         }
-        self.is_late().then(too_late)
-    }
-
-    fn is_late(&self) -> bool {
-        self.deadline
-            .is_some_and(|deadline| Instant::now() >= deadline)
+        self.limits.late()
     }
 
     fn count(&self, service: &Service, result: &LdapResult) {
@@ -116,27 +96,5 @@ impl Running {
             candidates = self.search.examined,
             "operation"
         );
-    }
-}
-
-fn too_many() -> LdapResult {
-    LdapResult::new(
-        ResultCode::SIZE_LIMIT_EXCEEDED,
-        "there are more entries than the size limit allows",
-    )
-}
-
-fn too_late() -> LdapResult {
-    LdapResult::new(
-        ResultCode::TIME_LIMIT_EXCEEDED,
-        "the time limit was reached: make the filter narrower",
-    )
-}
-
-/// The stricter of two limits of which 0 means none.
-fn lower(left: u32, right: u32) -> u32 {
-    match (left, right) {
-        (0, other) | (other, 0) => other,
-        (left, right) => left.min(right),
     }
 }

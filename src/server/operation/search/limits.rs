@@ -1,0 +1,75 @@
+//! How much a search may return, and how long it may take (RFC 4511 section 4.5.1.4 and 4.5.1.5).
+
+use std::time::{Duration, Instant};
+
+use super::Call;
+use crate::proto::{LdapResult, ResultCode, request::SearchRequest};
+
+/// The stricter of a client's wish and the server's own limits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Entries that may still be returned; `None` for no limit.
+    left: Option<u32>,
+    deadline: Option<Instant>,
+}
+
+impl Limits {
+    /// No limits at all.
+    pub(super) const NONE: Self = Self {
+        left: None,
+        deadline: None,
+    };
+
+    pub(super) fn new(call: &Call<'_>, request: &SearchRequest<'_>) -> Self {
+        let limits = &call.settings.limits;
+        let own = u32::try_from(limits.size_limit).unwrap_or(u32::MAX);
+        let size_limit = lower(request.size_limit, own);
+        let asked = Duration::from_secs(u64::from(request.time_limit));
+        let time_limit = match (asked.is_zero(), limits.time_limit.is_zero()) {
+            (true, true) => None,
+            (true, false) => Some(limits.time_limit),
+            (false, true) => Some(asked),
+            (false, false) => Some(asked.min(limits.time_limit)),
+        };
+        Self {
+            left: (size_limit > 0).then_some(size_limit),
+            deadline: time_limit.and_then(|limit| call.started.checked_add(limit)),
+        }
+    }
+
+    /// Counts one more entry; the result where it is one too many.
+    pub(super) fn take(&mut self) -> Result<(), LdapResult> {
+        match &mut self.left {
+            Some(0) => Err(LdapResult::new(
+                ResultCode::SIZE_LIMIT_EXCEEDED,
+                "there are more entries than the size limit allows",
+            )),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The result where the time is over.
+    pub(super) fn late(&self) -> Option<LdapResult> {
+        let is_late = self
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline);
+        is_late.then(|| {
+            LdapResult::new(
+                ResultCode::TIME_LIMIT_EXCEEDED,
+                "the time limit was reached: make the filter narrower",
+            )
+        })
+    }
+}
+
+/// The stricter of two limits of which 0 means none.
+fn lower(left: u32, right: u32) -> u32 {
+    match (left, right) {
+        (0, other) | (other, 0) => other,
+        (left, right) => left.min(right),
+    }
+}
