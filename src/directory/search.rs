@@ -5,6 +5,8 @@
 
 use std::{ops::Range, sync::Arc};
 
+use roaring::RoaringBitmap;
+
 use super::{EntryId, bound::BoundFilter, evaluate::Subject, plan::Candidates, snapshot::Snapshot};
 use crate::proto::request::SearchScope;
 
@@ -67,6 +69,24 @@ impl Search {
         }
     }
 
+    /// The same search of some entries alone.
+    pub fn among(
+        snapshot: Arc<Snapshot>,
+        base: Option<EntryId>,
+        scope: SearchScope,
+        filter: BoundFilter,
+        candidates: RoaringBitmap,
+    ) -> Self {
+        Self {
+            snapshot,
+            base,
+            scope,
+            filter,
+            rest: Rest::Some(candidates.into_iter()),
+            examined: 0,
+        }
+    }
+
     /// The version that is searched.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
@@ -90,7 +110,8 @@ impl Search {
         }
     }
 
-    fn matches(&self, candidate: EntryId) -> bool {
+    /// Whether an entry is one of those this search finds.
+    pub fn matches(&self, candidate: EntryId) -> bool {
         let snapshot = &self.snapshot;
         let Some(entry) = snapshot.entry(candidate) else {
             return false;

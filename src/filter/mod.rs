@@ -72,6 +72,64 @@ pub enum Filter {
 }
 
 impl Filter {
+    /// The filter of a request, to be kept; what cannot be evaluated asks for no attribute.
+    pub fn from_request(filter: &request::Filter<'_>) -> Self {
+        let parts = |parts: &[request::Filter<'_>]| parts.iter().map(Self::from_request).collect();
+        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap_or_default();
+        let attribute = |assertion: &AttributeValueAssertion<'_>| text(assertion.attribute);
+        let value = |assertion: &AttributeValueAssertion<'_>| assertion.value.to_vec();
+        match filter {
+            request::Filter::And(list) => Self::And(parts(list)),
+            request::Filter::Or(list) => Self::Or(parts(list)),
+            request::Filter::Not(part) => Self::Not(Box::new(Self::from_request(part))),
+            request::Filter::Equality(assertion) => Self::Equality {
+                attribute: attribute(assertion),
+                value: value(assertion),
+            },
+            request::Filter::GreaterOrEqual(assertion) => Self::GreaterOrEqual {
+                attribute: attribute(assertion),
+                value: value(assertion),
+            },
+            request::Filter::LessOrEqual(assertion) => Self::LessOrEqual {
+                attribute: attribute(assertion),
+                value: value(assertion),
+            },
+            request::Filter::Approximate(assertion) => Self::Approx {
+                attribute: attribute(assertion),
+                value: value(assertion),
+            },
+            request::Filter::Present(attribute) => Self::Present(text(attribute)),
+            request::Filter::Substrings { attribute, pieces } => {
+                let (mut initial, mut any, mut final_) = (None, Vec::new(), None);
+                for piece in pieces {
+                    match piece {
+                        Substring::Initial(part) => initial = Some(part.to_vec()),
+                        Substring::Any(part) => any.push(part.to_vec()),
+                        Substring::Final(part) => final_ = Some(part.to_vec()),
+                    }
+                }
+                Self::Substrings {
+                    attribute: text(attribute),
+                    initial,
+                    any,
+                    final_,
+                }
+            }
+            request::Filter::Extensible {
+                rule,
+                attribute,
+                value,
+                dn_attributes,
+            } => Self::Extensible {
+                rule: rule.map(text),
+                attribute: attribute.map(text),
+                value: value.to_vec(),
+                dn_attributes: *dn_attributes,
+            },
+            request::Filter::Unknown => Self::Present(String::new()),
+        }
+    }
+
     /// The filter in the form in which requests carry it.
     pub fn as_request(&self) -> request::Filter<'_> {
         match self {

@@ -11,6 +11,9 @@ pub const CANCEL: &str = "1.3.6.1.1.8";
 /// Notice of Disconnection (RFC 4511 section 4.4.1).
 pub const NOTICE_OF_DISCONNECTION: &str = "1.3.6.1.4.1.1466.20036";
 
+/// Sync Info, an intermediate response (RFC 4533 section 2.5).
+pub const SYNC_INFO: &str = "1.3.6.1.4.1.4203.1.9.1.4";
+
 /// All operational attributes by `+` (RFC 3673).
 pub const FEATURE_ALL_OPERATIONAL: &str = "1.3.6.1.4.1.4203.1.5.1";
 /// True and false filters (RFC 4526).

@@ -19,7 +19,8 @@ use tracing::Instrument;
 use super::{
     Service, Settings,
     config::LimitsConfig,
-    operation::{self, Next, Running},
+    followers::Followers,
+    operation::{self, Next, Outstanding, Running},
     session::Session,
     transport::Transport,
 };
@@ -37,6 +38,8 @@ use crate::{
 const OUTPUT_MARK: usize = 64 * 1024;
 /// Candidates a search looks at before others have their turn.
 const SLICE: usize = 2048;
+/// Longer than anybody waits.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// Octets asked for in one read.
 const READ: usize = 8 * 1024;
 
@@ -52,6 +55,7 @@ pub(super) struct Connection {
     message_since: Option<Instant>,
     output: Vec<u8>,
     running: VecDeque<Running>,
+    followers: Followers,
     /// Whether the client will send nothing more.
     ended: bool,
 }
@@ -96,6 +100,7 @@ impl Connection {
             message_since: None,
             output: Vec::new(),
             running: VecDeque::new(),
+            followers: Followers::default(),
             ended: false,
         }
     }
@@ -138,7 +143,7 @@ impl Connection {
     /// One turn: start what has arrived, move on what runs, write what is ready, wait if idle.
     async fn turn(&mut self) -> Result<(), End> {
         self.start_requests().await?;
-        if !self.running.is_empty() {
+        if !self.running.is_empty() || self.followers.are_busy(&self.service) {
             self.advance().await?;
             self.read_what_is_there().await?;
             tokio::task::yield_now().await;
@@ -153,7 +158,7 @@ impl Connection {
 
     /// Starts every request that is complete, as far as more may be outstanding.
     async fn start_requests(&mut self) -> Result<(), End> {
-        while self.running.len() < self.settings.limits.max_outstanding.max(1) {
+        while self.outstanding().len() < self.settings.limits.max_outstanding.max(1) {
             match frame::next(&self.input, self.message_limit()) {
                 Ok(Some(length)) => {
                     let frame = self.input.split_to(length);
@@ -168,6 +173,14 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// What is under way.
+    fn outstanding(&self) -> Outstanding<'_> {
+        Outstanding {
+            running: &self.running,
+            followers: &self.followers,
+        }
     }
 
     /// Before a bind only small messages are taken.
@@ -185,7 +198,8 @@ impl Connection {
             Ok(request) => request,
             Err(error) => return self.refuse(&error),
         };
-        // Requests outstanding when a bind arrives are finished first (RFC 4511 section 4.2.1).
+        // Requests outstanding when a bind arrives are finished first, or abandoned where they do
+        // not end (RFC 4511 section 4.2.1).
         if matches!(request.operation, Operation::Bind(_)) {
             self.finish_running().await?;
         }
@@ -193,7 +207,10 @@ impl Connection {
             &self.service,
             &self.settings,
             &mut self.session,
-            self.running.len(),
+            Outstanding {
+                running: &self.running,
+                followers: &self.followers,
+            },
             &request,
             &mut self.output,
         )
@@ -206,7 +223,11 @@ impl Connection {
                     self.running.push_back(*running);
                 }
             }
-            Next::Abandon(id) => self.running.retain(|running| running.id() != id),
+            Next::Follow(following) => self.followers.push(&self.service, *following),
+            Next::Abandon(id) => {
+                self.running.retain(|running| running.id() != id);
+                self.followers.remove(id);
+            }
             Next::StartTls => self.start_tls().await?,
             Next::Unbind => return Err(End::Client),
         }
@@ -239,11 +260,19 @@ impl Connection {
                 self.flush().await?;
             }
         }
+        for _ in 0..self.followers.len() {
+            self.followers
+                .advance(&self.service, &mut self.output, OUTPUT_MARK, SLICE);
+            if self.output.len() >= OUTPUT_MARK {
+                self.flush().await?;
+            }
+        }
         Ok(())
     }
 
     async fn finish_running(&mut self) -> Result<(), End> {
-        while !self.running.is_empty() {
+        self.followers.remove_persistent();
+        while !self.running.is_empty() || !self.followers.is_empty() {
             self.advance().await?;
             tokio::task::yield_now().await;
         }
@@ -283,7 +312,10 @@ impl Connection {
     /// Waits for octets, for as long as an idle client or a message under way may take.
     async fn read(&mut self) -> Result<(), End> {
         let limits = &self.settings.limits;
-        let (deadline, late) = if self.input.is_empty() {
+        let (deadline, late) = if self.input.is_empty() && !self.followers.is_empty() {
+            // Nobody has to say anything while he listens.
+            (Instant::now() + FOREVER, idle(FOREVER))
+        } else if self.input.is_empty() {
             (
                 Instant::now() + limits.idle_timeout,
                 idle(limits.idle_timeout),
@@ -297,6 +329,7 @@ impl Connection {
             biased;
             read = timeout_at(deadline, self.transport.read_buf(&mut self.input)) => read,
             () = self.shutdown.cancelled() => return Err(End::Notice(shutting_down())),
+            () = self.followers.published() => return Ok(()),
         };
         match read {
             Ok(Ok(count)) => self.take_note(count),
@@ -308,7 +341,7 @@ impl Connection {
 
     /// Reads without waiting, for an Abandon or more requests, while searches run.
     async fn read_what_is_there(&mut self) -> Result<(), End> {
-        let full = self.running.len() >= self.settings.limits.max_outstanding
+        let full = self.outstanding().len() >= self.settings.limits.max_outstanding
             || self.input.len() >= self.message_limit();
         if self.ended || full {
             return Ok(());

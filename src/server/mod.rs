@@ -5,6 +5,7 @@
 
 pub mod config;
 mod connection;
+mod followers;
 mod listener;
 pub mod metrics;
 mod operation;

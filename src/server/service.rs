@@ -7,6 +7,7 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
+use tokio::sync::watch;
 
 use super::{config::LimitsConfig, metrics::ServerMetrics};
 use crate::{access::Access, auth::Authenticator, directory::Directory};
@@ -37,6 +38,7 @@ pub struct Service {
     settings: ArcSwap<Settings>,
     is_ready: Box<dyn Fn() -> bool + Send + Sync>,
     connections: AtomicU64,
+    published: watch::Sender<()>,
 }
 
 impl Service {
@@ -48,6 +50,9 @@ impl Service {
         settings: Settings,
         is_ready: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
+        let (published, _) = watch::channel(());
+        let publisher = published.clone();
+        directory.on_publish(move || publisher.send_replace(()));
         Self {
             directory,
             authenticator,
@@ -55,6 +60,7 @@ impl Service {
             settings: ArcSwap::from_pointee(settings),
             is_ready: Box::new(is_ready),
             connections: AtomicU64::new(0),
+            published,
         }
     }
 
@@ -71,6 +77,11 @@ impl Service {
     /// Whether answers can be believed: before, everything but the root DSE is `busy`.
     pub fn is_ready(&self) -> bool {
         (self.is_ready)()
+    }
+
+    /// The news of each version that is published from now on.
+    pub(super) fn published(&self) -> watch::Receiver<()> {
+        self.published.subscribe()
     }
 
     /// A number for a new connection.

@@ -1,6 +1,6 @@
-//! Extended operations (RFC 4511 section 4.12): StartTLS and Who am I?
+//! Extended operations (RFC 4511 section 4.12): StartTLS, Who am I? and Cancel.
 
-use super::{Call, Next};
+use super::{Call, Next, Outstanding, cancel::cancel};
 use crate::{
     access::AuthorizationIdentity,
     proto::{LdapResult, ResultCode, extended, request::ExtendedRequest, response::write_extended},
@@ -10,24 +10,30 @@ use crate::{
 /// The operations that are offered under these settings.
 pub(super) fn supported(settings: &Settings) -> Vec<&'static str> {
     let tls = settings.tls.is_some().then_some(extended::START_TLS);
-    tls.into_iter().chain([extended::WHO_AM_I]).collect()
+    tls.into_iter()
+        .chain([extended::WHO_AM_I, extended::CANCEL])
+        .collect()
 }
 
 /// Starts an extended operation.
 pub(super) fn start(
     call: &Call<'_>,
     session: &Session,
-    outstanding: usize,
+    outstanding: Outstanding<'_>,
     request: &ExtendedRequest<'_>,
     out: &mut Vec<u8>,
 ) -> Next {
     let name = std::str::from_utf8(request.name).unwrap_or_default();
     let (result, value, next) = match name {
-        extended::START_TLS => match refuse_start_tls(call, session, outstanding, request) {
+        extended::START_TLS => match refuse_start_tls(call, session, outstanding.len(), request) {
             Some(refusal) => (refusal, None, Next::Done),
             None => (LdapResult::SUCCESS, None, Next::StartTls),
         },
         extended::WHO_AM_I => who_am_i(call, request),
+        extended::CANCEL => {
+            let (result, canceled) = cancel(call, outstanding, request, out);
+            (result, None, canceled.map_or(Next::Done, Next::Abandon))
+        }
         _ => (
             LdapResult::new(
                 ResultCode::PROTOCOL_ERROR,

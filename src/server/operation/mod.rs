@@ -1,6 +1,7 @@
 //! The operations, one file each: what a request means, and which result code it gets.
 
 mod bind;
+mod cancel;
 mod compare;
 mod entry_writer;
 mod extended;
@@ -9,10 +10,10 @@ mod root_dse;
 mod search;
 mod update;
 
-use std::time::Instant;
+use std::{collections::VecDeque, time::Instant};
 
-pub(super) use self::search::Running;
-use super::{Service, Settings, metrics::OperationKind, session::Session};
+pub(super) use self::search::{Following, Progress, Running};
+use super::{Service, Settings, followers::Followers, metrics::OperationKind, session::Session};
 use crate::{
     access::AuthorizationIdentity,
     directory::{BoundFilter, EntryId, Resolved, Snapshot, Subject},
@@ -30,7 +31,9 @@ pub(super) enum Next {
     Done,
     /// Move this search on until it is done.
     Search(Box<Running>),
-    /// Drop this operation; it gets no answer.
+    /// Move this search on whenever there is a next version.
+    Follow(Box<Following>),
+    /// Drop this operation; it gets no more answer.
     Abandon(MessageId),
     /// Make the handshake; the answer is written.
     StartTls,
@@ -38,12 +41,29 @@ pub(super) enum Next {
     Unbind,
 }
 
+/// The operations of a connection that are under way.
+#[derive(Clone, Copy)]
+pub(super) struct Outstanding<'o> {
+    pub(super) running: &'o VecDeque<Running>,
+    pub(super) followers: &'o Followers,
+}
+
+impl Outstanding<'_> {
+    pub(super) fn len(self) -> usize {
+        self.running.len() + self.followers.len()
+    }
+
+    fn contains(self, id: MessageId) -> bool {
+        self.running.iter().any(|running| running.id() == id) || self.followers.contains(id)
+    }
+}
+
 /// Starts an operation; `outstanding` others are under way.
 pub(super) async fn start(
     service: &Service,
     settings: &Settings,
     session: &mut Session,
-    outstanding: usize,
+    outstanding: Outstanding<'_>,
     request: &Request<'_>,
     out: &mut Vec<u8>,
 ) -> Next {
@@ -96,8 +116,9 @@ pub(super) async fn start(
         }
     };
     let answer = match &request.operation {
-        Operation::Search(search) => match search::start(&call, search, out) {
+        Operation::Search(search) => match search::start(&call, search, outstanding.len(), out) {
             Ok(search::Started::Running(running)) => return Next::Search(running),
+            Ok(search::Started::Following(following)) => return Next::Follow(following),
             Ok(search::Started::Answered) => LdapResult::SUCCESS.into(),
             Err(result) => result.into(),
         },

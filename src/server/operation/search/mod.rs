@@ -8,10 +8,16 @@
 //! | the first synchronisation | busy |
 //! | more entries than allowed, more time than allowed | sizeLimitExceeded, timeLimitExceeded |
 
+mod content_sync;
+mod following;
 mod limits;
+mod persistent;
 mod running;
 
-pub(in crate::server) use self::running::Running;
+pub(in crate::server) use self::{
+    following::{Following, Progress},
+    running::Running,
+};
 use super::{Call, entry_writer::EntryWriter, find, parse_dn, root_dse};
 use crate::{
     directory::{AttributeSelection, BoundFilter, PackedAttributes, Search, Snapshot, Subject},
@@ -28,14 +34,21 @@ pub(super) enum Started {
     Answered,
     /// It is ready to run.
     Running(Box<Running>),
+    /// It is ready to run, and goes on with changes.
+    Following(Box<Following>),
 }
 
 /// Checks and plans a search.
 pub(super) fn start(
     call: &Call<'_>,
     request: &SearchRequest<'_>,
+    outstanding: usize,
     out: &mut Vec<u8>,
 ) -> Result<Started, LdapResult> {
+    if let Some(wanted) = following::wanted(call.controls)? {
+        let following = following::start(call, request, wanted, outstanding)?;
+        return Ok(Started::Following(Box::new(following)));
+    }
     let dn = parse_dn(request.base_object)?;
     let snapshot = call.service.directory.snapshot();
     if request.scope == SearchScope::BaseObject {
