@@ -4,7 +4,7 @@ pub(crate) mod build;
 mod filters;
 mod gids;
 mod links;
-mod model;
+pub(crate) mod model;
 mod names;
 pub(crate) mod reference;
 mod select;

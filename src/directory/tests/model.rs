@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Everything a reader can see: by identity, DN and attributes of what is served.
-fn picture(snapshot: &Arc<Snapshot>) -> BTreeMap<String, Found> {
+pub(crate) fn picture(snapshot: &Arc<Snapshot>) -> BTreeMap<String, Found> {
     search(
         snapshot,
         None,
@@ -31,7 +31,7 @@ fn picture(snapshot: &Arc<Snapshot>) -> BTreeMap<String, Found> {
     .collect()
 }
 
-const FILTERS: &[&str] = &[
+pub(crate) const FILTERS: &[&str] = &[
     "(uid=*)",
     "(uid=u1*)",
     "(objectClass=posixGroup)",
@@ -98,13 +98,13 @@ fn affected_since(now: &Snapshot, before: &Snapshot) -> Vec<String> {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     Put(u32, Shape),
     Delete(u32),
 }
 
 #[derive(Clone, Debug)]
-struct Shape {
+pub(crate) struct Shape {
     parent: u32,
     renamed: bool,
     primary: u32,
@@ -119,7 +119,7 @@ const NUMBERS: &[u32] = &[
     1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 30, 31, 32, 33, 40, 41, 42,
 ];
 
-fn made(number: u32, shape: &Shape) -> Entry {
+pub(crate) fn made(number: u32, shape: &Shape) -> Entry {
     let name = |prefix: &str| {
         if shape.renamed {
             "renamed".to_owned()
@@ -157,7 +157,7 @@ fn made(number: u32, shape: &Shape) -> Entry {
     entry
 }
 
-fn steps() -> impl Strategy<Value = Step> {
+pub(crate) fn steps() -> impl Strategy<Value = Step> {
     let shape = (
         select(&[1u32, 1, 1, 2, 3, 4, 5, 6, 11][..]),
         prop::bool::weighted(0.15),
@@ -184,7 +184,7 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn selects() -> impl Strategy<Value = SelectSettings> {
+pub(crate) fn selects() -> impl Strategy<Value = SelectSettings> {
     let dns = |names: &'static [&'static str]| {
         prop::collection::vec(
             select(names).prop_map(|rdn| format!("{rdn},dc=corp,dc=example,dc=com")),

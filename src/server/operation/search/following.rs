@@ -495,3 +495,6 @@ impl Criteria {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
