@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 pub(crate) mod build;
+mod changes;
 mod filters;
 mod gids;
 mod links;
