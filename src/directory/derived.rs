@@ -6,8 +6,10 @@ use uuid::Uuid;
 use super::{
     EntryId,
     bound::{bitmap, single},
+    containers::DnWriter,
     known::Known,
     snapshot::{OriginId, Snapshot},
+    token_groups::{self, TokenScope},
 };
 use crate::{
     ber,
@@ -55,6 +57,8 @@ pub enum Derivation {
     SubschemaSubentry,
     /// The most specific structural class (RFC 4512 section 3.3).
     StructuralObjectClass,
+    /// The SIDs of all groups of an entry, the way AD's access checks count them.
+    TokenGroups(TokenScope),
 }
 
 /// Every derivation of one schema: looked up once, kept by the snapshots.
@@ -86,6 +90,15 @@ impl Derivations {
                 (
                     known.structural_object_class,
                     Derivation::StructuralObjectClass,
+                ),
+                (known.token_groups, Derivation::TokenGroups(TokenScope::All)),
+                (
+                    known.token_groups_no_gc,
+                    Derivation::TokenGroups(TokenScope::All),
+                ),
+                (
+                    known.token_groups_global,
+                    Derivation::TokenGroups(TokenScope::GlobalAndUniversal),
                 ),
             ])
             .collect();
@@ -127,7 +140,13 @@ impl Derivation {
                 | Self::NumSubordinates
                 | Self::SubschemaSubentry
                 | Self::StructuralObjectClass
+                | Self::TokenGroups(_)
         )
+    }
+
+    /// Whether only its own name asks for it, neither `*` nor `+`.
+    pub(super) fn is_by_name_only(self) -> bool {
+        matches!(self, Self::TokenGroups(_))
     }
 
     /// The entries that have this value, for equality; `None` where each entry must be asked.
@@ -157,7 +176,8 @@ impl Derivation {
             Self::HasSubordinates
             | Self::NumSubordinates
             | Self::StructuralObjectClass
-            | Self::SubschemaSubentry => return None,
+            | Self::SubschemaSubentry
+            | Self::TokenGroups(_) => return None,
         })
     }
 
@@ -211,10 +231,24 @@ impl Derivation {
             Self::DistinguishedName => is_from_ad(snapshot, id),
             Self::ObjectGuid | Self::EntryUuid => false,
             Self::StructuralObjectClass => structural_class(snapshot, id).is_some(),
+            Self::TokenGroups(scope) => !token_groups::of(snapshot, id, scope).is_empty(),
             Self::EntryDn
             | Self::HasSubordinates
             | Self::NumSubordinates
             | Self::SubschemaSubentry => true,
+        }
+    }
+
+    /// The entries whose DNs are the values; `None` for attributes with other values.
+    pub fn entries(self, snapshot: &Snapshot, id: EntryId) -> Option<RoaringBitmap> {
+        match self {
+            Self::Link(attribute) => Some(snapshot.targets(id, attribute)),
+            Self::MemberOf => Some(snapshot.groups_of(id)),
+            Self::EntryDn => Some(single(Some(id))),
+            Self::DistinguishedName => {
+                Some(single(Some(id).filter(|id| is_from_ad(snapshot, *id))))
+            }
+            _ => None,
         }
     }
 
@@ -256,13 +290,21 @@ impl Derivation {
                     ber::write_octets(out, ber::OCTET_STRING, name.as_bytes());
                 }
             }
+            Self::TokenGroups(scope) => {
+                for group in token_groups::of(snapshot, id, scope) {
+                    if let Some(sid) = snapshot.sid(EntryId(group)) {
+                        ber::write_octets(out, ber::OCTET_STRING, sid);
+                    }
+                }
+            }
         }
     }
 }
 
 fn write_dns(snapshot: &Snapshot, ids: &RoaringBitmap, out: &mut Vec<u8>) {
+    let mut writer = DnWriter::new(snapshot);
     for id in ids {
-        write_dn(snapshot, EntryId(id), out);
+        writer.write(EntryId(id), out);
     }
 }
 

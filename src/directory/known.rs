@@ -47,4 +47,8 @@ known! {
     subschema_subentry = "subschemaSubentry",
     structural_object_class = "structuralObjectClass",
     usn_changed = "uSNChanged",
+    group_type = "groupType",
+    token_groups = "tokenGroups",
+    token_groups_no_gc = "tokenGroupsNoGCAcceptable",
+    token_groups_global = "tokenGroupsGlobalAndUniversal",
 }

@@ -9,6 +9,7 @@ mod bound;
 mod build;
 mod changes;
 pub mod config;
+mod containers;
 pub mod derived;
 mod evaluate;
 mod index;
@@ -24,6 +25,7 @@ mod selected;
 mod selection;
 mod snapshot;
 mod source;
+mod token_groups;
 mod write;
 
 use std::sync::{Arc, Mutex, PoisonError};

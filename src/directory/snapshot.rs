@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{
     EntryId,
     changes::ChangeLog,
+    containers::Containers,
     derived::Derivations,
     index::Index,
     known::Known,
@@ -376,10 +377,18 @@ impl Snapshot {
     }
 
     fn served_only(&self, postings: Option<&Postings>) -> RoaringBitmap {
+        let mut rooted = Containers::new();
         postings
             .into_iter()
             .flat_map(Postings::iter)
-            .filter(|id| self.is_served(*id))
+            .filter(|id| {
+                self.entry(*id).is_some_and(|entry| {
+                    self.is_wanted(*id, entry)
+                        && entry
+                            .parent
+                            .is_none_or(|parent| rooted.get(parent, || self.is_rooted(entry)))
+                })
+            })
             .map(|id| id.0)
             .collect()
     }
@@ -388,7 +397,7 @@ impl Snapshot {
     pub fn primary_group(&self, user: EntryId) -> Option<EntryId> {
         let entry = self.entry(user)?;
         let rid = entry.attributes.number(self.known.primary_group_id)?;
-        let sid = Sid::from_bytes(entry.attributes.first(self.known.object_sid)?).ok()?;
+        let sid = Sid::from_bytes(self.sid(user)?).ok()?;
         self.by_sid(&sid.sibling(rid)?, entry.origin)
     }
 
@@ -414,10 +423,12 @@ impl Snapshot {
     }
 
     fn rid(&self, id: EntryId) -> Option<u32> {
-        let entry = self.entry(id)?;
-        Sid::from_bytes(entry.attributes.first(self.known.object_sid)?)
-            .ok()?
-            .rid()
+        Sid::from_bytes(self.sid(id)?).ok()?.rid()
+    }
+
+    /// The octets of an entry's SID.
+    pub(super) fn sid(&self, id: EntryId) -> Option<&[u8]> {
+        self.entry(id)?.attributes.first(self.known.object_sid)
     }
 
     /// The users whose primary group this is, served ones only.
