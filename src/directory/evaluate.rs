@@ -135,7 +135,7 @@ impl Item {
 }
 
 impl Test {
-    fn matches(&self, snapshot: &Snapshot, value: &[u8]) -> bool {
+    pub(super) fn matches(&self, snapshot: &Snapshot, value: &[u8]) -> bool {
         let schema = snapshot.schema();
         match self {
             Self::Present => true,

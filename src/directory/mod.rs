@@ -12,10 +12,12 @@ pub mod config;
 mod containers;
 pub mod derived;
 mod evaluate;
+mod extended_dn;
 mod index;
 mod known;
 mod links;
 mod load;
+mod matched;
 mod packed;
 mod plan;
 mod postings;
@@ -39,6 +41,7 @@ pub use self::{
     changes::{NoPosition, Position},
     evaluate::Subject,
     load::LoadSummary,
+    matched::ValueFilter,
     packed::PackedAttributes,
     postings::Postings,
     search::{Search, Step},

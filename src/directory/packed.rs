@@ -6,7 +6,7 @@ use crate::{
     ber::{self, Reader},
     entry::Attribute,
     proto::response::write_attribute,
-    schema::{AttributeDescription, AttributeId, Schema},
+    schema::{AttributeDescription, AttributeId, Schema, Syntax},
 };
 
 /// The attributes of one entry as PartialAttribute elements (RFC 4511 section 4.1.7) in one buffer.
@@ -187,16 +187,35 @@ impl<'a> PackedAttribute<'a> {
 
 /// The type of a description and its spelling in answers.
 fn canonical<'s>(schema: &'s Schema, description: &str) -> Option<(AttributeId, Cow<'s, str>)> {
-    if !description.contains(';') {
-        let id = schema.attribute(description.as_bytes())?;
-        return Some((id, Cow::Borrowed(schema.attribute_type(id).name())));
-    }
     let parsed = AttributeDescription::parse(description.as_bytes())?;
     let id = schema.attribute(parsed.base.as_bytes())?;
-    let mut text = schema.attribute_type(id).name().to_owned();
-    for option in &parsed.options {
+    let attribute = schema.attribute_type(id);
+    let mut options = parsed.options;
+    // Values of these syntaxes travel under `;binary` only (RFC 4523 section 2).
+    if is_binary_only(attribute.syntax) && !options.iter().any(|option| option == BINARY) {
+        options.push(BINARY.to_owned());
+        options.sort();
+    }
+    if options.is_empty() {
+        return Some((id, Cow::Borrowed(attribute.name())));
+    }
+    let mut text = attribute.name().to_owned();
+    for option in &options {
         text.push(';');
         text.push_str(option);
     }
     Some((id, Cow::Owned(text)))
+}
+
+/// The option that asks for, or says of, values in BER (RFC 4522).
+const BINARY: &str = "binary";
+
+fn is_binary_only(syntax: Syntax) -> bool {
+    matches!(
+        syntax,
+        Syntax::Certificate
+            | Syntax::CertificateList
+            | Syntax::CertificatePair
+            | Syntax::SupportedAlgorithm
+    )
 }

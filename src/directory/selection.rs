@@ -1,34 +1,50 @@
 //! Which attributes of an entry an answer carries (RFC 4511 section 4.5.1.8).
+//!
+//! | asked for | given |
+//! | --- | --- |
+//! | nothing, `*` | all user attributes |
+//! | `+` | all operational attributes (RFC 3673) |
+//! | a name or an OID | the type and its subtypes, whatever the options |
+//! | `name;option` | those whose description has at least these options |
+//! | `name;range=a-b` | some of the values (MS-ADTS section 3.1.1.3.1.3.3) |
+//! | `@class` | what the class and its superclasses allow (RFC 4529) |
+//! | anything else, `1.1` among it | nothing |
+//!
+//! Descriptions in answers are the schema's, however the client wrote them.
 
+mod range;
+mod shape;
+mod wanted;
+
+use self::{range::Range, shape::Shape, wanted::Wanted};
 use super::{
-    EntryId,
+    EntryId, ValueFilter,
     derived::Derivation,
+    extended_dn,
     packed::{PackedAttribute, PackedAttributes},
     snapshot::Snapshot,
 };
 use crate::{
     access::Secrets,
-    proto::response::write_attribute,
-    schema::{AttributeDescription, AttributeId},
+    proto::{control::ExtendedDnForm, response::write_attribute},
+    schema::{AttributeDescription, AttributeId, Schema},
 };
+
+/// The class whose entries may have any user attribute (RFC 4512 section 4.3).
+const EXTENSIBLE_OBJECT: &str = "1.3.6.1.4.1.1466.101.120.111";
 
 /// An attribute list, resolved once for all entries of a search.
 #[derive(Clone, Debug)]
 pub struct AttributeSelection {
     all_user: bool,
     all_operational: bool,
-    /// Types asked for, subtypes included; ascending by type.
-    wanted: Vec<Wanted>,
+    wanted: Wanted,
     /// What is derived and asked for.
     derived: Vec<(AttributeId, Derivation)>,
     secrets: Secrets,
     types_only: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Wanted {
-    attribute: AttributeId,
-    options: Vec<String>,
+    /// What becomes of the values, for the few requests that want them otherwise than stored.
+    shape: Option<Box<Shape>>,
 }
 
 impl AttributeSelection {
@@ -38,40 +54,78 @@ impl AttributeSelection {
         let mut selection = Self {
             all_user: list.is_empty(),
             all_operational: false,
-            wanted: Vec::with_capacity(list.len()),
+            wanted: Wanted::default(),
             derived: Vec::new(),
             secrets: secrets.clone(),
             types_only,
+            shape: None,
         };
         for name in list {
             match *name {
                 b"*" => selection.all_user = true,
                 b"+" => selection.all_operational = true,
-                name => {
-                    let Some(description) = AttributeDescription::parse(name) else {
-                        continue;
-                    };
-                    let Some(id) = schema.attribute(description.base.as_bytes()) else {
-                        continue;
-                    };
-                    let wanted = schema.subtypes(id).iter().map(|attribute| Wanted {
-                        attribute: *attribute,
-                        options: description.options.clone(),
-                    });
-                    selection
-                        .wanted
-                        .extend(wanted.filter(|wanted| !secrets.contains(wanted.attribute)));
-                }
+                name => match name.strip_prefix(b"@") {
+                    Some(class) => selection.wanted.add_class(schema, class),
+                    None => selection.want(schema, name),
+                },
             }
         }
-        selection.wanted.sort();
-        selection.wanted.dedup();
+        selection.wanted.finish();
+        selection.all_user |= selection.wanted.has_class(schema, EXTENSIBLE_OBJECT);
         selection.derived = snapshot
             .derivations()
             .iter()
             .filter(|(id, derivation)| selection.selects_derived(snapshot, *id, *derivation))
             .collect();
         selection
+    }
+
+    /// The same with those values alone that a filter accepts; the others leave their attribute
+    /// without values (RFC 3876 section 2).
+    #[must_use]
+    pub fn matching(mut self, filter: ValueFilter) -> Self {
+        // It has no effect where no values are wanted.
+        if !self.types_only {
+            self.shape_mut().matched = Some(filter);
+        }
+        self
+    }
+
+    /// The same with identities before each DN, where they are asked for.
+    #[must_use]
+    pub fn with_extended_dns(mut self, form: ExtendedDnForm) -> Self {
+        self.shape_mut().extended_dn = Some(form);
+        self
+    }
+
+    fn shape_mut(&mut self) -> &mut Shape {
+        self.shape.get_or_insert_default()
+    }
+
+    fn want(&mut self, schema: &Schema, name: &[u8]) {
+        let Some(mut description) = AttributeDescription::parse(name) else {
+            return;
+        };
+        let Some(id) = schema.attribute(description.base.as_bytes()) else {
+            return;
+        };
+        match Range::take_from(&mut description.options) {
+            Ok(None) => self.wanted.add_type(schema, id, description.options),
+            Ok(Some(range)) => {
+                let ranges = &mut self.shape_mut().ranges;
+                ranges.add(schema, id, description.options, range);
+            }
+            // An option that is not known makes the description unknown.
+            Err(_) => {}
+        }
+    }
+
+    /// Appends the name of an entry.
+    pub fn write_name(&self, snapshot: &Snapshot, id: EntryId, out: &mut Vec<u8>) {
+        if let Some(form) = self.shape.as_ref().and_then(|shape| shape.extended_dn) {
+            extended_dn::write_identities(snapshot, id, form, out);
+        }
+        snapshot.write_dn(id, out);
     }
 
     /// Appends the selected attributes of an entry as PartialAttributes.
@@ -82,16 +136,12 @@ impl AttributeSelection {
         attributes: &PackedAttributes,
         out: &mut Vec<u8>,
     ) {
-        let derivations = snapshot.derivations();
+        if let Some(shape) = &self.shape {
+            self.write_shaped(shape, snapshot, Some(id), attributes, out);
+            return;
+        }
         for attribute in attributes.iter() {
-            // Written with what is derived, under one description.
-            let merged = derivations.of(attribute.attribute).is_some()
-                && !attribute.has_options
-                && self
-                    .derived
-                    .iter()
-                    .any(|(derived, _)| *derived == attribute.attribute);
-            if !merged && self.selects(snapshot, &attribute) {
+            if !self.is_merged(snapshot, &attribute) && self.selects(snapshot, &attribute) {
                 self.write_stored(&attribute, out);
             }
         }
@@ -107,6 +157,10 @@ impl AttributeSelection {
         attributes: &PackedAttributes,
         out: &mut Vec<u8>,
     ) {
+        if let Some(shape) = &self.shape {
+            self.write_shaped(shape, snapshot, None, attributes, out);
+            return;
+        }
         for attribute in attributes.iter() {
             if self.selects(snapshot, &attribute) {
                 self.write_stored(&attribute, out);
@@ -114,22 +168,25 @@ impl AttributeSelection {
         }
     }
 
+    /// Whether a stored attribute is written with what is derived, under one description.
+    fn is_merged(&self, snapshot: &Snapshot, attribute: &PackedAttribute<'_>) -> bool {
+        snapshot.derivations().of(attribute.attribute).is_some()
+            && !attribute.has_options
+            && self
+                .derived
+                .iter()
+                .any(|(derived, _)| *derived == attribute.attribute)
+    }
+
     fn selects(&self, snapshot: &Snapshot, attribute: &PackedAttribute<'_>) -> bool {
-        let id = attribute.attribute;
-        if self.secrets.contains(id) {
+        if self.secrets.contains(attribute.attribute) {
             return false;
         }
-        let operational = snapshot.schema().attribute_type(id).is_operational();
-        if (operational && self.all_operational) || (!operational && self.all_user) {
-            return true;
-        }
-        let first = self.wanted.partition_point(|wanted| wanted.attribute < id);
-        self.wanted
-            .get(first..)
-            .unwrap_or_default()
-            .iter()
-            .take_while(|wanted| wanted.attribute == id)
-            .any(|wanted| attribute.has_options(&wanted.options))
+        let schema = snapshot.schema();
+        let operational = schema.attribute_type(attribute.attribute).is_operational();
+        (operational && self.all_operational)
+            || (!operational && self.all_user)
+            || self.wanted.has(schema, attribute)
     }
 
     fn selects_derived(
@@ -147,12 +204,14 @@ impl AttributeSelection {
             derivation,
             Derivation::MemberOf | Derivation::DistinguishedName
         );
-        (self.all_user && (both || !operational))
-            || (self.all_operational && (both || operational))
+        let by_name_only = derivation.is_by_name_only();
+        (self.all_user && !by_name_only && (both || !operational))
+            || (self.all_operational && !by_name_only && (both || operational))
+            || self.wanted.has_type(id)
             || self
-                .wanted
-                .iter()
-                .any(|wanted| wanted.attribute == id && wanted.options.is_empty())
+                .shape
+                .as_ref()
+                .is_some_and(|shape| shape.ranges.of_type(id).is_some())
     }
 
     fn write_stored(&self, attribute: &PackedAttribute<'_>, out: &mut Vec<u8>) {

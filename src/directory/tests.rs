@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod answers;
 pub(crate) mod build;
 mod changes;
 mod filters;

@@ -16,5 +16,7 @@ pub const SYNC_INFO: &str = "1.3.6.1.4.1.4203.1.9.1.4";
 
 /// All operational attributes by `+` (RFC 3673).
 pub const FEATURE_ALL_OPERATIONAL: &str = "1.3.6.1.4.1.4203.1.5.1";
+/// All attributes of an object class by `@` (RFC 4529).
+pub const FEATURE_BY_CLASS: &str = "1.3.6.1.4.1.4203.1.5.2";
 /// True and false filters (RFC 4526).
 pub const FEATURE_TRUE_FALSE: &str = "1.3.6.1.4.1.4203.1.5.3";

@@ -69,6 +69,18 @@ fn lists_select_what_the_rfc_says() {
         (&["memberOf", "distinguishedName"], &[]),
         (&["entrydn"], &["entryDN"]),
         (&["entryDN;x-a"], &[]),
+        (&["dn", "distinguishedName"], &[]),
+        // The class allows sn, cn and userPassword among others, the one above it objectClass.
+        (&["@person"], &["cn", "cn;lang-de;x-a", "objectClass", "sn"]),
+        (
+            &["@2.5.6.6", "@PERSON"],
+            &["cn", "cn;lang-de;x-a", "objectClass", "sn"],
+        ),
+        (&["@person;x-a"], &["cn;lang-de;x-a"]),
+        (&["@person;lang-fr"], &[]),
+        (&["@top", "sn"], &["objectClass", "sn"]),
+        (&["@nosuch", "@", "@@person", "@sn"], &[]),
+        (&["@extensibleObject"], &user),
     ] {
         let expected: BTreeSet<String> = expected.iter().map(|name| (*name).to_owned()).collect();
         let found = names(&fixture, 2, list);
@@ -100,6 +112,21 @@ fn derived_attributes_come_on_request() {
         ["CN=ann,DC=corp,DC=example,DC=com"]
     );
     assert_eq!(fixture.values(11, "subschemaSubentry"), ["cn=Subschema"]);
+}
+
+/// Each name stands for many attributes: what is kept must not be their product.
+#[test]
+fn long_lists_are_no_burden() {
+    let fixture = Fixture::new(world());
+    let now = fixture.now();
+    let mut list = Vec::new();
+    let optioned: Vec<String> = (0..4000).map(|n| format!("@user;x-{n}")).collect();
+    for name in &optioned {
+        list.extend([name.as_str(), "@user", "name", "name;range=0-0"]);
+    }
+    let selection = select(&now, &list, false);
+    let debug = format!("{selection:?}");
+    assert!(debug.len() < 1_000_000, "{}", debug.len());
 }
 
 #[test]

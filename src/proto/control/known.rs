@@ -49,8 +49,9 @@ pub struct RequestControls<'a> {
     pub sort: Option<(Vec<SortKey<'a>>, bool)>,
     /// A window of the sorted answer.
     pub vlv: Option<VirtualListView<'a>>,
-    /// Which attributes are followed, for which attributes of their targets.
-    pub deref: Option<Vec<DerefSpec<'a>>>,
+    /// Which attributes are followed, for which attributes of their targets, and whether it is
+    /// critical.
+    pub deref: Option<(Vec<DerefSpec<'a>>, bool)>,
     /// Content synchronisation.
     pub sync: Option<SyncRequest<'a>>,
     /// A search that goes on with changes.
@@ -164,7 +165,7 @@ impl<'a> RequestControls<'a> {
                 self.sort = Some((search::sort_keys(value)?, control.criticality));
             }
             oid::VLV_REQUEST => self.vlv = Some(search::virtual_list_view(value)?),
-            oid::DEREF => self.deref = Some(search::deref(value)?),
+            oid::DEREF => self.deref = Some((search::deref(value)?, control.criticality)),
             oid::SYNC_REQUEST => self.sync = Some(search::sync_request(value)?),
             oid::PERSISTENT_SEARCH => self.persistent = Some(search::persistent(value)?),
             _ => {}

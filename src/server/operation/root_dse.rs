@@ -8,7 +8,7 @@ use crate::{
     entry::Attribute,
     proto::{
         control,
-        extended::{FEATURE_ALL_OPERATIONAL, FEATURE_TRUE_FALSE},
+        extended::{FEATURE_ALL_OPERATIONAL, FEATURE_BY_CLASS, FEATURE_TRUE_FALSE},
     },
     server::Settings,
 };
@@ -32,7 +32,11 @@ pub(super) fn root_dse(snapshot: &Snapshot, settings: &Settings) -> PackedAttrib
         many("supportedExtension", &extended::supported(settings)),
         many(
             "supportedFeatures",
-            &[FEATURE_ALL_OPERATIONAL, FEATURE_TRUE_FALSE],
+            &[
+                FEATURE_ALL_OPERATIONAL,
+                FEATURE_BY_CLASS,
+                FEATURE_TRUE_FALSE,
+            ],
         ),
         one("supportedLDAPVersion", "3"),
         one("subschemaSubentry", SUBSCHEMA_DN),

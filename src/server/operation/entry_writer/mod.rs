@@ -1,9 +1,14 @@
 //! How the entries of one answer are written.
 
+mod deref;
+
+use self::deref::Dereference;
+use super::Call;
 use crate::{
-    directory::{AttributeSelection, EntryId, Snapshot},
+    directory::{AttributeSelection, EntryId, PackedAttributes, Snapshot, ValueFilter},
     proto::{
-        MessageId,
+        LdapResult, MessageId,
+        request::SearchRequest,
         response::{ResponseControl, write_entry},
     },
 };
@@ -12,11 +17,36 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct EntryWriter {
     selection: AttributeSelection,
+    dereference: Option<Dereference>,
 }
 
 impl EntryWriter {
-    pub(super) fn new(selection: AttributeSelection) -> Self {
-        Self { selection }
+    /// Resolves what a search asks for, and the controls that say how it is written.
+    ///
+    /// # Errors
+    /// protocolError for a critical dereference control that cannot be followed.
+    pub(super) fn new(
+        call: &Call<'_>,
+        request: &SearchRequest<'_>,
+        snapshot: &Snapshot,
+    ) -> Result<Self, LdapResult> {
+        let secrets = call.settings.access.secrets();
+        let mut selection =
+            AttributeSelection::new(snapshot, &request.attributes, request.types_only, secrets);
+        if let Some(items) = &call.controls.matched_values {
+            selection = selection.matching(ValueFilter::bind(items, snapshot, secrets));
+        }
+        if let Some(form) = call.controls.extended_dn {
+            selection = selection.with_extended_dns(form);
+        }
+        let dereference = match &call.controls.deref {
+            Some((specs, critical)) => Dereference::new(snapshot, specs, *critical, secrets)?,
+            None => None,
+        };
+        Ok(Self {
+            selection,
+            dereference,
+        })
     }
 
     /// Appends a SearchResultEntry, with these controls besides those of the answer.
@@ -31,14 +61,44 @@ impl EntryWriter {
         let Some(entry) = snapshot.entry(id) else {
             return;
         };
+        let followed = self
+            .dereference
+            .as_ref()
+            .and_then(|dereference| dereference.control(snapshot, id, &entry.attributes));
+        let both;
+        let controls = match followed {
+            None => controls,
+            Some(followed) => {
+                both = [controls, &[followed]].concat();
+                &both
+            }
+        };
         write_entry(
             out,
             message,
-            |out| snapshot.write_dn(id, out),
+            |out| self.selection.write_name(snapshot, id, out),
             |out| {
                 self.selection.write(snapshot, id, &entry.attributes, out);
             },
             controls,
+        );
+    }
+
+    /// Appends a SearchResultEntry of an entry that is made up, like the root DSE.
+    pub(super) fn write_made_up(
+        &self,
+        snapshot: &Snapshot,
+        message: MessageId,
+        dn: &str,
+        attributes: &PackedAttributes,
+        out: &mut Vec<u8>,
+    ) {
+        write_entry(
+            out,
+            message,
+            |out| out.extend_from_slice(dn.as_bytes()),
+            |out| self.selection.write_made_up(snapshot, attributes, out),
+            &[],
         );
     }
 }

@@ -20,11 +20,10 @@ pub(in crate::server) use self::{
 };
 use super::{Call, entry_writer::EntryWriter, find, parse_dn, root_dse};
 use crate::{
-    directory::{AttributeSelection, BoundFilter, PackedAttributes, Search, Snapshot, Subject},
+    directory::{BoundFilter, PackedAttributes, Search, Snapshot, Subject},
     proto::{
         LdapResult,
         request::{SearchRequest, SearchScope},
-        response::write_entry,
     },
 };
 
@@ -54,7 +53,7 @@ pub(super) fn start(
     if request.scope == SearchScope::BaseObject {
         if dn.is_root() {
             let attributes = root_dse::root_dse(&snapshot, call.settings);
-            write_made_up(call, request, &snapshot, "", &attributes, out);
+            write_made_up(call, request, &snapshot, "", &attributes, out)?;
             return Ok(Started::Answered);
         }
         if root_dse::is_subschema(&snapshot, &dn) {
@@ -63,7 +62,7 @@ pub(super) fn start(
             }
             let name = crate::directory::derived::SUBSCHEMA_DN;
             let attributes = root_dse::subschema(&snapshot);
-            write_made_up(call, request, &snapshot, name, &attributes, out);
+            write_made_up(call, request, &snapshot, name, &attributes, out)?;
             return Ok(Started::Answered);
         }
     }
@@ -81,10 +80,8 @@ pub(super) fn start(
     };
     let secrets = call.settings.access.secrets();
     let filter = BoundFilter::bind(&request.filter, &snapshot, secrets);
-    let selection =
-        AttributeSelection::new(&snapshot, &request.attributes, request.types_only, secrets);
+    let writer = EntryWriter::new(call, request, &snapshot)?;
     let search = Search::new(snapshot, base, request.scope, filter);
-    let writer = EntryWriter::new(selection);
     Ok(Started::Running(Box::new(Running::new(
         call, request, search, writer,
     ))))
@@ -98,7 +95,8 @@ fn write_made_up(
     dn: &str,
     attributes: &PackedAttributes,
     out: &mut Vec<u8>,
-) {
+) -> Result<(), LdapResult> {
+    let writer = EntryWriter::new(call, request, snapshot)?;
     let secrets = call.settings.access.secrets();
     let filter = BoundFilter::bind(&request.filter, snapshot, secrets);
     let subject = Subject {
@@ -106,16 +104,8 @@ fn write_made_up(
         id: None,
         attributes,
     };
-    if filter.evaluate(subject) != Some(true) {
-        return;
+    if filter.evaluate(subject) == Some(true) {
+        writer.write_made_up(snapshot, call.id, dn, attributes, out);
     }
-    let selection =
-        AttributeSelection::new(snapshot, &request.attributes, request.types_only, secrets);
-    write_entry(
-        out,
-        call.id,
-        |out| out.extend_from_slice(dn.as_bytes()),
-        |out| selection.write_made_up(snapshot, attributes, out),
-        &[],
-    );
+    Ok(())
 }
