@@ -232,27 +232,28 @@ impl AttributeSelection {
         stored: &PackedAttributes,
         out: &mut Vec<u8>,
     ) {
+        let mut stored = stored
+            .of_type(attribute)
+            .filter(|stored| !stored.has_options)
+            .flat_map(|stored| stored.values());
+        let name = snapshot.schema().attribute_type(attribute).name();
+        if self.types_only {
+            if stored.next().is_some() || derivation.is_present(snapshot, id) {
+                write_attribute(out, name, |_| {});
+            }
+            return;
+        }
         let start = out.len();
         let mut any = false;
-        write_attribute(
-            out,
-            snapshot.schema().attribute_type(attribute).name(),
-            |out| {
-                let before = out.len();
-                derivation.write_values(snapshot, id, out);
-                // A local entry may name what is no entry: such values are stored as text.
-                let stored = stored
-                    .of_type(attribute)
-                    .filter(|stored| !stored.has_options);
-                for value in stored.flat_map(|stored| stored.values()) {
-                    crate::ber::write_octets(out, crate::ber::OCTET_STRING, value);
-                }
-                any = out.len() > before;
-                if self.types_only {
-                    out.truncate(before);
-                }
-            },
-        );
+        write_attribute(out, name, |out| {
+            let before = out.len();
+            derivation.write_values(snapshot, id, out);
+            // A local entry may name what is no entry: such values are stored as text.
+            for value in stored {
+                crate::ber::write_octets(out, crate::ber::OCTET_STRING, value);
+            }
+            any = out.len() > before;
+        });
         if !any {
             out.truncate(start);
         }

@@ -15,10 +15,11 @@ use crate::{
 pub(super) struct TypeSet(Vec<u64>);
 
 impl TypeSet {
-    pub(super) fn insert(&mut self, id: AttributeId) {
+    /// Adds a type of this schema; the first one makes room for all of them.
+    pub(super) fn insert(&mut self, schema: &Schema, id: AttributeId) {
         let (word, bit) = place(id);
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
+        if self.0.is_empty() {
+            self.0.resize(schema.len() / 64 + 1, 0);
         }
         if let Some(word) = self.0.get_mut(word) {
             *word |= bit;
@@ -63,7 +64,7 @@ impl Wanted {
     pub(super) fn add_type(&mut self, schema: &Schema, id: AttributeId, options: Vec<String>) {
         if options.is_empty() {
             for id in schema.subtypes(id) {
-                self.types.insert(*id);
+                self.types.insert(schema, *id);
             }
         } else {
             let named = Named::Type(id);
