@@ -13,9 +13,17 @@ use crate::{
     schema::{AttributeDescription, AttributeId, Syntax},
 };
 
+/// Octets that may come with one entry: it is one message, whatever it names.
+const MAX_OCTETS: usize = 64 * 1024 * 1024;
+/// Attributes that may be followed; the schema has fewer whose values are DNs.
+const MAX_FOLLOWED: usize = 256;
+
 /// The attributes to follow on each entry of an answer.
 #[derive(Debug)]
-pub(super) struct Dereference(Vec<Followed>);
+pub(super) struct Dereference {
+    followed: Vec<Followed>,
+    max_octets: usize,
+}
 
 #[derive(Debug)]
 struct Followed {
@@ -43,6 +51,7 @@ impl Dereference {
         for spec in specs {
             let refusal = match Followed::new(snapshot, spec, secrets) {
                 Some(new) if followed.iter().any(|old| old.is_same(&new)) => "is there twice",
+                Some(_) if followed.len() == MAX_FOLLOWED => "is one too many",
                 Some(new) => {
                     followed.push(new);
                     continue;
@@ -60,29 +69,48 @@ impl Dereference {
             }
             return Ok(None);
         }
-        Ok(Some(Self(followed)))
+        Ok(Some(Self {
+            followed,
+            max_octets: MAX_OCTETS,
+        }))
     }
 
     /// The control of an entry; `None` where it has none of the attributes.
+    ///
+    /// # Errors
+    /// adminLimitExceeded where the entry names more than one message carries: a part would be
+    /// taken for the whole.
     pub(super) fn control(
         &self,
         snapshot: &Snapshot,
         id: EntryId,
         attributes: &PackedAttributes,
-    ) -> Option<ResponseControl> {
+    ) -> Result<Option<ResponseControl>, LdapResult> {
         let mut value = Vec::new();
-        let mut any = false;
+        let (mut any, mut fits) = (false, true);
         write_nested(&mut value, ber::SEQUENCE, |out| {
             let start = out.len();
-            for followed in &self.0 {
-                followed.write(snapshot, id, attributes, out);
-            }
+            fits = self
+                .followed
+                .iter()
+                .all(|followed| followed.write(snapshot, id, attributes, self.max_octets, out));
             any = out.len() > start;
         });
-        any.then_some(ResponseControl {
+        if !fits {
+            return Err(LdapResult::new(
+                ResultCode::ADMIN_LIMIT_EXCEEDED,
+                format!(
+                    "dereference control: {} and what it names are more than {} octets: ask for \
+                     fewer attributes",
+                    snapshot.dn(id),
+                    self.max_octets
+                ),
+            ));
+        }
+        Ok(any.then_some(ResponseControl {
             oid: oid::DEREF,
             value: Some(value),
-        })
+        }))
     }
 }
 
@@ -120,14 +148,15 @@ impl Followed {
         self.attribute == other.attribute && self.options == other.options
     }
 
-    /// Appends a DerefRes for each value.
+    /// Appends a DerefRes for each value; false where that would be more than `max_octets`.
     fn write(
         &self,
         snapshot: &Snapshot,
         id: EntryId,
         attributes: &PackedAttributes,
+        max_octets: usize,
         out: &mut Vec<u8>,
-    ) {
+    ) -> bool {
         // What is derived has no options.
         let derivation = snapshot
             .derivations()
@@ -137,6 +166,9 @@ impl Followed {
         for target in entries.iter().flatten().map(EntryId) {
             let dn = |out: &mut Vec<u8>| snapshot.write_dn(target, out);
             self.write_one(snapshot, dn, Some(target), out);
+            if out.len() > max_octets {
+                return false;
+            }
         }
         let stored = attributes
             .of_type(self.attribute)
@@ -147,7 +179,11 @@ impl Followed {
                 .and_then(|dn| snapshot.resolve_str(dn));
             let dn = |out: &mut Vec<u8>| out.extend_from_slice(text);
             self.write_one(snapshot, dn, target, out);
+            if out.len() > max_octets {
+                return false;
+            }
         }
+        true
     }
 
     fn write_one(
@@ -174,5 +210,114 @@ impl Followed {
                 out.truncate(start);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+    use crate::directory::tests::build::*;
+
+    fn dereference(
+        snapshot: &Snapshot,
+        attribute: &str,
+        wanted: &[&str],
+    ) -> Result<Option<Dereference>, LdapResult> {
+        let spec = DerefSpec {
+            attribute: attribute.as_bytes(),
+            attributes: wanted.iter().map(|name| name.as_bytes()).collect(),
+        };
+        Dereference::new(snapshot, &[spec], true, &Secrets::new(snapshot.schema()))
+    }
+
+    fn fixture() -> Fixture {
+        Fixture::new([
+            domain(1),
+            user(11, 1, "ann").with("mail", &["ann@example.com"]),
+            user(12, 1, "bob"),
+            group(20, 1, "team", &[11, 12]),
+        ])
+    }
+
+    /// Attribute, DN and number of attributes of each DerefRes.
+    fn results(fixture: &Fixture, number: u32, attribute: &str, wanted: &[&str]) -> Vec<String> {
+        let now = fixture.now();
+        let id = now.id_of(id(number)).unwrap();
+        let attributes = &now.entry(id).unwrap().attributes;
+        let dereference = dereference(&now, attribute, wanted).unwrap().unwrap();
+        let Some(control) = dereference.control(&now, id, attributes).unwrap() else {
+            return Vec::new();
+        };
+        let value = control.value.unwrap();
+        let mut list = ber::Reader::new(&value)
+            .expect(ber::SEQUENCE)
+            .unwrap()
+            .reader();
+        let mut found = Vec::new();
+        while !list.is_empty() {
+            let mut result = list.expect(ber::SEQUENCE).unwrap().reader();
+            let mut text = || String::from_utf8(result.octets().unwrap().to_vec()).unwrap();
+            let (name, dn) = (text(), text());
+            let mut count = 0;
+            if let Some(attributes) = result.optional(ber::context_constructed(0)).unwrap() {
+                let mut attributes = attributes.reader();
+                while !attributes.is_empty() {
+                    attributes.expect(ber::SEQUENCE).unwrap();
+                    count += 1;
+                }
+                assert!(count > 0, "an empty list is left out");
+            }
+            assert!(result.is_empty());
+            found.push(format!("{name} {dn} {count}"));
+        }
+        found
+    }
+
+    #[test]
+    fn links_and_what_is_derived_from_them_are_followed() {
+        let fixture = fixture();
+        let (ann, bob, team) = (fixture.dn(11), fixture.dn(12), fixture.dn(20));
+        let wanted = ["uid", "MAIL", "nosuch", "userPassword"];
+        assert_eq!(
+            results(&fixture, 20, "MEMBER", &wanted),
+            [format!("member {ann} 2"), format!("member {bob} 1")]
+        );
+        assert_eq!(
+            results(&fixture, 20, "member", &[]),
+            [format!("member {ann} 0"), format!("member {bob} 0")]
+        );
+        assert_eq!(
+            results(&fixture, 11, "memberOf", &["cn"]),
+            [format!("memberOf {team} 1")]
+        );
+        assert_eq!(
+            results(&fixture, 11, "entryDN", &["cn", "member"]),
+            [format!("entryDN {ann} 1")]
+        );
+        assert!(results(&fixture, 11, "member", &["cn"]).is_empty());
+        assert!(results(&fixture, 20, "member;x-a", &["cn"]).is_empty());
+    }
+
+    #[test]
+    fn more_than_a_message_carries_is_an_error_and_no_part_of_it() {
+        let fixture = fixture();
+        let now = fixture.now();
+        let id = now.id_of(id(20)).unwrap();
+        let attributes = &now.entry(id).unwrap().attributes;
+        let mut dereference = dereference(&now, "member", &["*"]).unwrap().unwrap();
+        dereference.max_octets = 100;
+        let refusal = dereference.control(&now, id, attributes).unwrap_err();
+        assert_eq!(refusal.code, ResultCode::ADMIN_LIMIT_EXCEEDED);
+    }
+
+    #[test]
+    fn attributes_without_dns_are_not_followed() {
+        let fixture = fixture();
+        for attribute in ["cn", "userPassword", "nosuch", "member;;", ""] {
+            let refusal = dereference(&fixture.now(), attribute, &["cn"]).unwrap_err();
+            assert_eq!(refusal.code, ResultCode::PROTOCOL_ERROR, "{attribute}");
+        }
     }
 }

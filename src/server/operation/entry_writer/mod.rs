@@ -50,6 +50,9 @@ impl EntryWriter {
     }
 
     /// Appends a SearchResultEntry, with these controls besides those of the answer.
+    ///
+    /// # Errors
+    /// adminLimitExceeded where the entries it names make it too large; nothing is appended then.
     pub(super) fn write(
         &self,
         snapshot: &Snapshot,
@@ -57,14 +60,14 @@ impl EntryWriter {
         id: EntryId,
         controls: &[ResponseControl],
         out: &mut Vec<u8>,
-    ) {
+    ) -> Result<(), LdapResult> {
         let Some(entry) = snapshot.entry(id) else {
-            return;
+            return Ok(());
         };
-        let followed = self
-            .dereference
-            .as_ref()
-            .and_then(|dereference| dereference.control(snapshot, id, &entry.attributes));
+        let followed = match &self.dereference {
+            Some(dereference) => dereference.control(snapshot, id, &entry.attributes)?,
+            None => None,
+        };
         let both;
         let controls = match followed {
             None => controls,
@@ -82,6 +85,7 @@ impl EntryWriter {
             },
             controls,
         );
+        Ok(())
     }
 
     /// Appends a SearchResultEntry of an entry that is made up, like the root DSE.

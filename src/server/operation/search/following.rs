@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     access::Secrets,
-    directory::{AttributeSelection, BoundFilter, EntryId, Resolved, Search, Snapshot, Step},
+    directory::{BoundFilter, EntryId, Resolved, Search, Snapshot, Step},
     dn::Dn,
     filter::Filter,
     proto::{
@@ -186,8 +186,7 @@ pub(super) fn start(
         filter: Filter::from_request(&request.filter),
         secrets: secrets.clone(),
     };
-    let selection =
-        AttributeSelection::new(&snapshot, &request.attributes, request.types_only, secrets);
+    let writer = EntryWriter::new(call, request, &snapshot)?;
     let (reporter, stage) = match wanted {
         Wanted::Sync(sync) => {
             let affected = content_sync::affected(&sync, request.deref_aliases, &snapshot)?;
@@ -216,7 +215,7 @@ pub(super) fn start(
     let following = Following {
         id: call.id,
         criteria,
-        writer: EntryWriter::new(selection),
+        writer,
         reporter,
         stage,
         limits: Limits::new(call, request),
@@ -340,7 +339,7 @@ impl Following {
             Stage::Difference(mut difference) => {
                 *budget -= 1;
                 if let Some(id) = difference.rest.next() {
-                    self.tell(service, &mut difference, EntryId(id), out);
+                    self.tell(service, &mut difference, EntryId(id), out)?;
                     self.stage = Stage::Difference(difference);
                 } else if difference.departures {
                     difference.departures = false;
@@ -372,7 +371,7 @@ impl Following {
             (Reporter::Sync(_), Some(entry)) => vec![content_sync::added(entry.uuid)],
             _ => Vec::new(),
         };
-        self.writer.write(snapshot, self.id, id, &controls, out);
+        self.writer.write(snapshot, self.id, id, &controls, out)?;
         service.metrics.entries_returned_total.increment();
         Ok(())
     }
@@ -394,9 +393,15 @@ impl Following {
     }
 
     /// Tells what happened to one entry, if anything did.
-    fn tell(&self, service: &Service, difference: &mut Difference, id: EntryId, out: &mut Vec<u8>) {
+    fn tell(
+        &self,
+        service: &Service,
+        difference: &mut Difference,
+        id: EntryId,
+        out: &mut Vec<u8>,
+    ) -> Result<(), LdapResult> {
         let Some(change) = difference.change(id) else {
-            return;
+            return Ok(());
         };
         let (before, after) = (difference.before.snapshot(), difference.after.snapshot());
         let versions = Versions { before, after };
@@ -404,17 +409,18 @@ impl Following {
             Reporter::Sync(_) => content_sync::report(change, versions, id),
             Reporter::Persistent(persistent) => persistent.report(change, versions, id),
         };
-        let Some(report) = report else { return };
+        let Some(report) = report else { return Ok(()) };
         let version = if report.as_before { before } else { after };
         if report.bare {
             let dn = |out: &mut Vec<u8>| version.write_dn(id, out);
             write_entry(out, self.id, dn, |_| {}, &report.controls);
         } else {
             self.writer
-                .write(version, self.id, id, &report.controls, out);
+                .write(version, self.id, id, &report.controls, out)?;
         }
         service.metrics.entries_returned_total.increment();
         difference.told = true;
+        Ok(())
     }
 
     fn answer(&mut self, service: &Service, answer: &Answer, out: &mut Vec<u8>) -> Progress {

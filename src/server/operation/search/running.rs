@@ -71,9 +71,11 @@ impl Running {
                     if let Err(result) = self.limits.take() {
                         return Some(result);
                     }
-                    self.returned += 1;
                     let snapshot = self.search.snapshot();
-                    self.writer.write(snapshot, self.id, entry, &[], out);
+                    if let Err(result) = self.writer.write(snapshot, self.id, entry, &[], out) {
+                        return Some(result);
+                    }
+                    self.returned += 1;
                 }
                 Step::Paused => break,
                 Step::Complete => return Some(LdapResult::SUCCESS),
