@@ -6,7 +6,8 @@ mod common;
 
 use std::fmt::Write;
 
-use common::ldap::{Raw, Tools, expect_success, message, outline, tlv};
+use common::ldap::{Found, Raw, Tools, expect_success, message, outline, tlv};
+use common::samba::{Samba, Size, Source};
 use common::sample::{self, ALICE, BASE, PASSWORD};
 use common::server::{Adduct, Site};
 use common::sssd::Sssd;
@@ -435,4 +436,61 @@ fn searches(server: &Adduct) -> u64 {
         .filter(|line| line.starts_with("adduct_operations_total{") && line.contains("search"))
         .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
         .sum()
+}
+
+/// The same questions to a domain controller and to its replica.
+#[test]
+fn answers_are_those_of_the_domain_controller() {
+    let samba = Samba::provision(Size::SMALL);
+    let server = Adduct::start(|dir| samba.source(dir, &Source::default()));
+    server.wait_until_synced();
+    let account = samba.account("svc-plain");
+    let url = format!("ldaps://{}", samba.address());
+    let domain = Tools::to(&url, samba.ca_file().as_ref()).bound(&account.dn, &account.password);
+    let replica = Tools::new(&server).bound("svc-plain@corp.example.com", &account.password);
+
+    let read = |tools: &Tools, more: &[&str], dn: &str, attributes: &[&str]| -> Found {
+        let more = [&["-s", "base"], more].concat();
+        tools
+            .search_with(&more, dn, "(objectClass=*)", attributes)
+            .remove(0)
+    };
+    for number in 1..=20 {
+        let dn = samba.user(number).dn;
+        let groups = |tools: &Tools| {
+            let found = read(tools, &[], &dn, &["tokenGroups"]);
+            let mut sids = found.values("tokenGroups").to_vec();
+            sids.sort();
+            sids
+        };
+        assert_eq!(groups(&replica), groups(&domain), "{dn}");
+    }
+
+    let group = domain.search(samba.base(), "(cn=Everybody In)", &["1.1"]);
+    let group = group[0].dn.as_str();
+    for range in ["0-9", "10-*", "35-1000", "0-*", "500-*"] {
+        let asked = format!("member;range={range}");
+        let shape = |tools: &Tools| {
+            let found = read(tools, &[], group, &[&asked]);
+            let count = |(name, values): (&String, &Vec<Vec<u8>>)| (name.clone(), values.len());
+            found.attributes.iter().map(count).collect::<Vec<_>>()
+        };
+        assert_eq!(shape(&replica), shape(&domain), "{range}");
+    }
+
+    for value in ["", "=::MAMCAQA=", "=::MAMCAQE="] {
+        let extension = format!("!1.2.840.113556.1.4.529{value}");
+        for dn in [
+            group,
+            &samba.user(1).dn,
+            &format!("OU=Staff,{}", samba.base()),
+        ] {
+            let dns = |tools: &Tools| {
+                let attributes = ["member", "manager", "memberOf"];
+                let found = read(tools, &["-E", &extension], dn, &attributes);
+                (found.dn.clone(), attributes.map(|name| found.texts(name)))
+            };
+            assert_eq!(dns(&replica), dns(&domain), "{value} {dn}");
+        }
+    }
 }
