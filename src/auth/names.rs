@@ -1,13 +1,10 @@
 //! From the name in a bind to exactly one entry: every form AD takes, and the POSIX ones.
 
 use roaring::RoaringBitmap;
-use uuid::Uuid;
 
 use crate::{
-    directory::{EntryId, Kind, Resolved, Snapshot},
+    directory::{EntryId, Identity, Kind, Resolved, Snapshot},
     dn::{Dn, Rdn},
-    mapping::sid::Sid,
-    schema::AttributeId,
 };
 
 /// What a name means.
@@ -75,33 +72,12 @@ fn looks_like_a_dn(text: &str) -> bool {
 }
 
 fn by_identity(snapshot: &Snapshot, text: &str) -> Option<RoaringBitmap> {
-    let inner = text
-        .strip_prefix('<')
-        .and_then(|rest| rest.strip_suffix('>'));
-    let (kind, value) = match inner.and_then(|inner| inner.split_once('=')) {
-        Some(pair) => pair,
-        None if text.starts_with("S-1-") => ("SID", text),
+    let identity = match Identity::parse(text) {
+        Some(identity) => identity.ok()?,
+        None if text.starts_with("S-1-") => Identity::Sid(text.parse().ok()?),
         None => return None,
     };
-    let id = if kind.eq_ignore_ascii_case("GUID") {
-        snapshot.id_of(guid(value)?)
-    } else if kind.eq_ignore_ascii_case("SID") {
-        let octets = value.parse::<Sid>().ok()?.to_bytes();
-        return Some(equal(snapshot, snapshot.known().object_sid, &octets));
-    } else {
-        return None;
-    };
-    Some(id.into_iter().map(|id| id.0).collect())
-}
-
-/// With hyphens as text, without them as the octets (MS-ADTS section 3.1.1.3.1.2.4).
-fn guid(text: &str) -> Option<Uuid> {
-    let uuid = Uuid::parse_str(text).ok()?;
-    match text.len() {
-        36 => Some(uuid),
-        32 => Some(Uuid::from_bytes_le(*uuid.as_bytes())),
-        _ => None,
-    }
+    Some(snapshot.identified(&identity))
 }
 
 fn by_dn(snapshot: &Snapshot, dn: &Dn) -> RoaringBitmap {
@@ -122,7 +98,7 @@ fn by_uid_below(snapshot: &Snapshot, dn: &Dn) -> Option<RoaringBitmap> {
     let Resolved::Found(above) = snapshot.resolve(&superior) else {
         return None;
     };
-    let found = equal(snapshot, uid, &ava.value);
+    let found = snapshot.equal(uid, &ava.value);
     Some(
         found
             .iter()
@@ -133,7 +109,7 @@ fn by_uid_below(snapshot: &Snapshot, dn: &Dn) -> Option<RoaringBitmap> {
 
 fn by_account_name(snapshot: &Snapshot, text: &str) -> RoaringBitmap {
     let known = snapshot.known();
-    let account = |name: &str| equal(snapshot, known.sam_account_name, name.as_bytes());
+    let account = |name: &str| snapshot.equal(known.sam_account_name, name.as_bytes());
     // In a canonical name the backslash is an escape.
     if let Some((domain, name)) = text.split_once('\\')
         && !domain.contains('/')
@@ -145,7 +121,7 @@ fn by_account_name(snapshot: &Snapshot, text: &str) -> RoaringBitmap {
     }
     let mut found = RoaringBitmap::new();
     if let Some((name, suffix)) = text.rsplit_once('@') {
-        found |= equal(snapshot, known.user_principal_name, text.as_bytes());
+        found |= snapshot.equal(known.user_principal_name, text.as_bytes());
         found |= of_sources(snapshot, &account(name), |source| {
             source.domain.eq_ignore_ascii_case(suffix) || source.has_netbios_name(suffix)
         });
@@ -154,7 +130,7 @@ fn by_account_name(snapshot: &Snapshot, text: &str) -> RoaringBitmap {
         found |= by_canonical_name(snapshot, domain, path);
     }
     found |= account(text);
-    found | equal(snapshot, known.uid, text.as_bytes())
+    found | snapshot.equal(known.uid, text.as_bytes())
 }
 
 /// The entries of a set that come from the sources that are meant.
@@ -201,33 +177,6 @@ fn by_canonical_name(snapshot: &Snapshot, domain: &str, path: &str) -> RoaringBi
 
 /// What AD names entries by, beside `dc`, which is in the part before the path.
 const NAMING_ATTRIBUTES: &[&str] = &["cn", "ou"];
-
-/// The served entries that have this value, through the equality index.
-fn equal(snapshot: &Snapshot, attribute: AttributeId, value: &[u8]) -> RoaringBitmap {
-    let schema = snapshot.schema();
-    let normalized = schema
-        .attribute_type(attribute)
-        .equality
-        .and_then(|rule| Some((rule, rule.normalize_assertion(schema, value).ok()?)));
-    let Some((rule, wanted)) = normalized else {
-        return RoaringBitmap::new();
-    };
-    snapshot
-        .index()
-        .equality(attribute, &wanted)
-        .into_iter()
-        .flat_map(crate::directory::Postings::iter)
-        .filter(|id| {
-            snapshot.entry(*id).is_some_and(|entry| {
-                entry
-                    .attributes
-                    .values(attribute)
-                    .any(|own| rule.normalize(schema, own).is_ok_and(|own| own == wanted))
-            })
-        })
-        .map(|id| id.0)
-        .collect()
-}
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 //! What cannot be evaluated is Undefined from here on (RFC 4511 section 4.5.1.7), so that an
 //! unchecked filter cannot be run.
 
+mod anr;
+
 use roaring::RoaringBitmap;
 use uuid::Uuid;
 
@@ -117,6 +119,11 @@ impl Binder<'_> {
                 return BoundFilter::Or(parts.iter().map(|part| self.bind(part)).collect());
             }
             Filter::Not(part) => return BoundFilter::Not(Box::new(self.bind(part))),
+            Filter::Equality(assertion) | Filter::Approximate(assertion)
+                if anr::is_meant(assertion.attribute) =>
+            {
+                return self.ambiguous_name(assertion.value);
+            }
             Filter::Equality(assertion) | Filter::Approximate(assertion) => {
                 self.equality(assertion)
             }
@@ -127,7 +134,12 @@ impl Binder<'_> {
                 self.ordering(assertion, |rule, value| Test::AtMost { rule, value })
             }
             Filter::Present(attribute) => self.item(attribute, |_| Some((Test::Present, true))),
-            Filter::Substrings { attribute, pieces } => self.substrings(attribute, pieces),
+            Filter::Substrings { attribute, pieces } => match pieces.as_slice() {
+                [Substring::Initial(value)] if anr::is_meant(attribute) => {
+                    return self.ambiguous_name(value);
+                }
+                pieces => self.substrings(attribute, pieces),
+            },
             Filter::Extensible {
                 rule,
                 attribute,

@@ -14,6 +14,7 @@ use super::{
     selected::Selector,
     snapshot::{Kind, OriginId, ServedEntry, Snapshot},
     source::SourceSettings,
+    special::Special,
 };
 use crate::{
     dn::Dn,
@@ -76,6 +77,7 @@ impl<'s> Builder<'s> {
     /// The snapshot with every selection up to date.
     pub(super) fn finish(mut self) -> Built {
         self.next.index.settle();
+        self.next.special = Special::gather(&self.next);
         for (position, source) in self.sources.iter().enumerate() {
             Selector::new(source, origin_of(position)).run(&mut self);
         }

@@ -275,11 +275,11 @@ impl Derivation {
             }
             Self::ObjectGuid | Self::EntryUuid => {}
             Self::HasSubordinates => {
-                let any = snapshot.children(id).next().is_some();
+                let any = snapshot.subordinates(id).next().is_some();
                 ber::write_octets(out, ber::OCTET_STRING, if any { b"TRUE" } else { b"FALSE" });
             }
             Self::NumSubordinates => {
-                let count = snapshot.children(id).count().to_string();
+                let count = snapshot.subordinates(id).count().to_string();
                 ber::write_octets(out, ber::OCTET_STRING, count.as_bytes());
             }
             Self::SubschemaSubentry => {

@@ -22,6 +22,17 @@ pub struct Subject<'s> {
     pub attributes: &'s PackedAttributes,
 }
 
+impl<'s> Subject<'s> {
+    /// An entry; `None` where there is none of this id.
+    pub fn of(snapshot: &'s Snapshot, id: EntryId) -> Option<Self> {
+        Some(Self {
+            snapshot,
+            id: Some(id),
+            attributes: &snapshot.entry(id)?.attributes,
+        })
+    }
+}
+
 impl BoundFilter {
     /// Whether the filter is true of an entry; `None` means Undefined.
     pub fn evaluate(&self, subject: Subject<'_>) -> Option<bool> {

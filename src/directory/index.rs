@@ -57,6 +57,8 @@ const EQUALITY: &[&str] = &[
     "krbPrincipalName",
     "extensionAttribute1",
     "servicePrincipalName",
+    "physicalDeliveryOfficeName",
+    "legacyExchangeDN",
 ];
 
 /// What people search parts of.
@@ -71,6 +73,8 @@ const SUBSTRING: &[&str] = &[
     "sAMAccountName",
     "userPrincipalName",
     "telephoneNumber",
+    "physicalDeliveryOfficeName",
+    "proxyAddresses",
 ];
 
 /// What many entries have the same value of.

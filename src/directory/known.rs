@@ -46,6 +46,8 @@ known! {
     num_subordinates = "numSubordinates",
     subschema_subentry = "subschemaSubentry",
     structural_object_class = "structuralObjectClass",
+    aliased_object_name = "aliasedObjectName",
+    reference = "ref",
     usn_changed = "uSNChanged",
     group_type = "groupType",
     token_groups = "tokenGroups",

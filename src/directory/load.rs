@@ -17,6 +17,7 @@ use super::{
     record::{self, EntryLoader, Loaded, Records},
     snapshot::{OriginView, Snapshot},
     source::{SourceRecord, SourceSettings},
+    special::Special,
     write::{
         DirectoryError, SLICES, SOURCE, Writer, is_group, last_change, read_entry, read_records,
         source_record,
@@ -334,6 +335,7 @@ fn empty_snapshot(
         links: Links::default(),
         index: Index::new(&schema),
         changes: ChangeLog::empty(),
+        special: Special::default(),
         count: 0,
         unselective: false,
         hasher: foldhash::fast::RandomState::default(),

@@ -13,20 +13,25 @@ mod containers;
 pub mod derived;
 mod evaluate;
 mod extended_dn;
+mod identity;
 mod index;
 mod known;
 mod links;
 mod load;
 mod matched;
+mod naming;
 mod packed;
 mod plan;
 mod postings;
 mod record;
+mod reference;
+mod region;
 mod search;
 mod selected;
 mod selection;
 mod snapshot;
 mod source;
+mod special;
 mod token_groups;
 mod write;
 
@@ -40,10 +45,14 @@ pub use self::{
     bound::BoundFilter,
     changes::{NoPosition, Position},
     evaluate::Subject,
+    identity::{Identity, InvalidIdentity},
     load::LoadSummary,
     matched::ValueFilter,
+    naming::{Diversions, Target},
     packed::PackedAttributes,
     postings::Postings,
+    reference::Reference,
+    region::{Reach, Region},
     search::{Search, Step},
     selection::AttributeSelection,
     snapshot::{Kind, OriginId, Resolved, ServedEntry, Snapshot},

@@ -6,6 +6,7 @@ use super::{
     EntryId,
     bound::{BoundFilter, Item, Test, bitmap, single},
     derived::Derivation,
+    region::Region,
     snapshot::Snapshot,
 };
 use crate::{proto::request::SearchScope, schema::AttributeId};
@@ -28,12 +29,19 @@ impl Candidates {
         snapshot: &Snapshot,
         base: Option<EntryId>,
         scope: SearchScope,
+        region: Option<&Region>,
         filter: &BoundFilter,
     ) -> Self {
+        if region.is_some_and(Region::is_of_subentries) {
+            return Self::Some(bitmap(snapshot.special.subentries.as_ref()));
+        }
         match scope {
             SearchScope::BaseObject => Self::Some(single(base)),
             SearchScope::SingleLevel => {
-                let children = || children_of(snapshot, base);
+                let children = || match region {
+                    Some(region) => children_of(snapshot, base) | region.single(),
+                    None => children_of(snapshot, base),
+                };
                 match of(snapshot, filter) {
                     Some(found) if found.len() <= FEW => Self::Some(found),
                     Some(found) => Self::Some(found & children()),

@@ -5,9 +5,10 @@
 
 use std::{ops::Range, sync::Arc};
 
-use roaring::RoaringBitmap;
-
-use super::{EntryId, bound::BoundFilter, evaluate::Subject, plan::Candidates, snapshot::Snapshot};
+use super::{
+    EntryId, bound::BoundFilter, evaluate::Subject, plan::Candidates, region::Region,
+    snapshot::Snapshot,
+};
 use crate::proto::request::SearchScope;
 
 /// The entries of one version of the directory that a search finds, one after the other.
@@ -17,6 +18,8 @@ pub struct Search {
     base: Option<EntryId>,
     scope: SearchScope,
     filter: BoundFilter,
+    /// Where the scope alone does not say where to look.
+    region: Option<Box<Region>>,
     rest: Rest,
     /// Candidates looked at so far.
     pub examined: u64,
@@ -55,7 +58,18 @@ impl Search {
         scope: SearchScope,
         filter: BoundFilter,
     ) -> Self {
-        let rest = match Candidates::plan(&snapshot, base, scope, &filter) {
+        Self::within(snapshot, base, scope, None, filter)
+    }
+
+    /// The same where a region says where to look.
+    pub fn within(
+        snapshot: Arc<Snapshot>,
+        base: Option<EntryId>,
+        scope: SearchScope,
+        region: Option<Box<Region>>,
+        filter: BoundFilter,
+    ) -> Self {
+        let rest = match Candidates::plan(&snapshot, base, scope, region.as_deref(), &filter) {
             Candidates::All => Rest::All(0..snapshot.id_bound()),
             Candidates::Some(bitmap) => Rest::Some(bitmap.into_iter()),
         };
@@ -64,25 +78,27 @@ impl Search {
             base,
             scope,
             filter,
+            region,
             rest,
             examined: 0,
         }
     }
 
-    /// The same search of some entries alone.
-    pub fn among(
+    /// A search to ask about single entries: by itself it finds none.
+    pub fn of_none(
         snapshot: Arc<Snapshot>,
         base: Option<EntryId>,
         scope: SearchScope,
+        region: Option<Box<Region>>,
         filter: BoundFilter,
-        candidates: RoaringBitmap,
     ) -> Self {
         Self {
             snapshot,
             base,
             scope,
             filter,
-            rest: Rest::Some(candidates.into_iter()),
+            region,
+            rest: Rest::All(0..0),
             examined: 0,
         }
     }
@@ -116,11 +132,14 @@ impl Search {
         let Some(entry) = snapshot.entry(candidate) else {
             return false;
         };
-        let in_scope = match self.scope {
-            SearchScope::BaseObject => Some(candidate) == self.base,
-            SearchScope::SingleLevel => entry.parent == self.base,
-            SearchScope::WholeSubtree => self.is_below(candidate),
-            SearchScope::Subordinates => Some(candidate) != self.base && self.is_below(candidate),
+        let in_scope = match (&self.region, self.scope) {
+            (Some(region), _) => region.contains(snapshot, candidate),
+            (None, SearchScope::BaseObject) => Some(candidate) == self.base,
+            (None, SearchScope::SingleLevel) => entry.parent == self.base,
+            (None, SearchScope::WholeSubtree) => self.is_below(candidate),
+            (None, SearchScope::Subordinates) => {
+                Some(candidate) != self.base && self.is_below(candidate)
+            }
         };
         in_scope
             && snapshot.is_served(candidate)

@@ -19,6 +19,7 @@ use super::{
     packed::PackedAttributes,
     postings::{Postings, PostingsMap},
     source::SourceRecord,
+    special::Special,
 };
 use crate::{
     dn::{Dn, Rdn},
@@ -112,6 +113,7 @@ pub struct Snapshot {
     pub(super) links: Links,
     pub(super) index: Index,
     pub(super) changes: ChangeLog,
+    pub(super) special: Special,
     pub(super) count: usize,
     /// Every entry counts as served; for the selection alone, which decides about that.
     pub(super) unselective: bool,
@@ -327,6 +329,13 @@ impl Snapshot {
             .into_iter()
             .flat_map(Postings::iter)
             .filter(|child| self.is_served(*child))
+    }
+
+    /// The same, and the served naming contexts that are right below it by name alone.
+    pub fn subordinates(&self, id: EntryId) -> impl Iterator<Item = EntryId> + '_ {
+        let contexts = self.tops_below(id).into_iter();
+        let right_below = contexts.filter(|(_, levels)| *levels == 1);
+        self.children(id).chain(right_below.map(|(top, _)| top))
     }
 
     /// Whether an entry is `top` or lies below it.

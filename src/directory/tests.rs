@@ -4,6 +4,7 @@ mod answers;
 pub(crate) mod build;
 mod changes;
 mod filters;
+mod finding;
 mod gids;
 mod links;
 pub(crate) mod model;

@@ -5,15 +5,20 @@
 //! | the value is there, or is not | compareTrue, compareFalse |
 //! | no such entry, no value of the attribute | noSuchObject, noSuchAttribute |
 //! | unknown attribute, a value it cannot have | undefinedAttributeType, invalidAttributeSyntax |
+//! | values of the attribute cannot be compared | inappropriateMatching |
 //! | no DN | invalidDNSyntax |
+//! | other servers hold the entry | referral |
 //! | a secret, or nobody is bound | insufficientAccessRights |
 
-use super::{Call, find, parse_dn};
+use super::{
+    Call, root_dse,
+    target::{Name, check_original},
+};
 use crate::{
-    directory::{BoundFilter, EntryId, Snapshot, Subject},
+    directory::{BoundFilter, Diversions, Snapshot, Subject},
     proto::{
         LdapResult, ResultCode,
-        request::{CompareRequest, Filter},
+        request::{AttributeValueAssertion, CompareRequest, Filter},
     },
     schema::AttributeDescription,
 };
@@ -24,56 +29,79 @@ pub(super) fn compare(call: &Call<'_>, request: &CompareRequest<'_>) -> LdapResu
 }
 
 fn decide(call: &Call<'_>, request: &CompareRequest<'_>) -> Result<LdapResult, LdapResult> {
+    let name = Name::parse(request.entry)?;
+    let snapshot = call.service.directory.snapshot();
+    if let Some(made_up) = root_dse::made_up(call, &snapshot, &name)? {
+        return compare_with(call, made_up.subject(&snapshot), &request.assertion);
+    }
     if let Some(busy) = call.busy() {
         return Err(busy);
     }
     call.may_read()?;
-    let snapshot = call.service.directory.snapshot();
-    let id = find(&snapshot, &parse_dn(request.entry)?)?;
-    call.assert(&snapshot, id)?;
-    let attribute = request.assertion.attribute;
-    let known = AttributeDescription::parse(attribute)
-        .and_then(|description| snapshot.schema().attribute(description.base.as_bytes()))
-        .ok_or_else(|| {
-            LdapResult::new(
-                ResultCode::UNDEFINED_ATTRIBUTE_TYPE,
-                format!("the schema does not define {}", attribute.escape_ascii()),
-            )
-        })?;
-    let secrets = call.settings.access.secrets();
-    if secrets.contains(known) {
-        return Err(LdapResult::new(
-            ResultCode::INSUFFICIENT_ACCESS_RIGHTS,
-            "the values of this attribute are secret: prove a password by a bind",
-        ));
-    }
-    let holds = |filter: &Filter<'_>| {
-        let subject = subject(&snapshot, id)?;
-        BoundFilter::bind(filter, &snapshot, secrets).evaluate(subject)
+    // "Servers that support aliases do not dereference them" (RFC 4511 section 4.10).
+    let diversions = Diversions {
+        aliases: false,
+        referrals: !call.controls.manage_dsa_it,
     };
-    Ok(match holds(&Filter::Equality(request.assertion)) {
-        Some(true) => LdapResult::new(ResultCode::COMPARE_TRUE, ""),
-        Some(false) if holds(&Filter::Present(attribute)) == Some(true) => {
-            LdapResult::new(ResultCode::COMPARE_FALSE, "")
-        }
-        Some(false) => LdapResult::new(
-            ResultCode::NO_SUCH_ATTRIBUTE,
-            format!("the entry has no {}", attribute.escape_ascii()),
-        ),
-        None => LdapResult::new(
-            ResultCode::INVALID_ATTRIBUTE_SYNTAX,
-            format!(
-                "this is no value of {}, or its values cannot be compared",
-                attribute.escape_ascii()
-            ),
-        ),
-    })
+    let id = name.find(&snapshot, diversions, None)?;
+    check_original(&snapshot, id, call.controls.dont_use_copy, None)?;
+    match Subject::of(&snapshot, id) {
+        Some(subject) => compare_with(call, subject, &request.assertion),
+        None => Err(LdapResult::new(ResultCode::NO_SUCH_OBJECT, "no such entry")),
+    }
 }
 
-fn subject(snapshot: &Snapshot, id: EntryId) -> Option<Subject<'_>> {
-    Some(Subject {
-        snapshot,
-        id: Some(id),
-        attributes: &snapshot.entry(id)?.attributes,
-    })
+fn compare_with(
+    call: &Call<'_>,
+    subject: Subject<'_>,
+    assertion: &AttributeValueAssertion<'_>,
+) -> Result<LdapResult, LdapResult> {
+    call.assert_of(subject)?;
+    check_attribute(call, subject.snapshot, assertion.attribute)?;
+    let secrets = call.settings.access.secrets();
+    let holds = |filter: &Filter<'_>| {
+        BoundFilter::bind(filter, subject.snapshot, secrets).evaluate(subject)
+    };
+    let name = assertion.attribute.escape_ascii();
+    let (code, text) = match holds(&Filter::Equality(*assertion)) {
+        Some(true) => (ResultCode::COMPARE_TRUE, String::new()),
+        _ if holds(&Filter::Present(assertion.attribute)) != Some(true) => (
+            ResultCode::NO_SUCH_ATTRIBUTE,
+            format!("the entry has no {name}"),
+        ),
+        Some(false) => (ResultCode::COMPARE_FALSE, String::new()),
+        None => (
+            ResultCode::INVALID_ATTRIBUTE_SYNTAX,
+            format!("this is no value of {name}"),
+        ),
+    };
+    Ok(LdapResult::new(code, text))
+}
+
+/// Refuses attributes that are unknown, secret, or cannot be compared.
+fn check_attribute(
+    call: &Call<'_>,
+    snapshot: &Snapshot,
+    attribute: &[u8],
+) -> Result<(), LdapResult> {
+    let schema = snapshot.schema();
+    let name = attribute.escape_ascii();
+    let (code, text) = match AttributeDescription::parse(attribute)
+        .and_then(|description| schema.attribute(description.base.as_bytes()))
+    {
+        None => (
+            ResultCode::UNDEFINED_ATTRIBUTE_TYPE,
+            format!("the schema does not define {name}"),
+        ),
+        Some(known) if call.settings.access.secrets().contains(known) => (
+            ResultCode::INSUFFICIENT_ACCESS_RIGHTS,
+            "the values of this attribute are secret: prove a password by a bind".to_owned(),
+        ),
+        Some(known) if schema.attribute_type(known).equality.is_none() => (
+            ResultCode::INAPPROPRIATE_MATCHING,
+            format!("values of {name} have no equality rule to be compared by"),
+        ),
+        Some(_) => return Ok(()),
+    };
+    Err(LdapResult::new(code, text))
 }

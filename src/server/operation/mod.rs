@@ -8,6 +8,7 @@ mod extended;
 mod proxied;
 mod root_dse;
 mod search;
+mod target;
 mod update;
 
 use std::{collections::VecDeque, time::Instant};
@@ -16,7 +17,7 @@ pub(super) use self::search::{Following, Progress, Running};
 use super::{Service, Settings, followers::Followers, metrics::OperationKind, session::Session};
 use crate::{
     access::AuthorizationIdentity,
-    directory::{BoundFilter, EntryId, Resolved, Snapshot, Subject},
+    directory::{BoundFilter, EntryId, Snapshot, Subject},
     dn::Dn,
     proto::{
         LdapResult, MessageId, Operation, Request, RequestControls, ResultCode,
@@ -208,18 +209,20 @@ impl Call<'_> {
 impl Call<'_> {
     /// Refuses where the assertion of the request does not hold of an entry (RFC 4528).
     fn assert(&self, snapshot: &Snapshot, id: EntryId) -> Result<(), LdapResult> {
+        match Subject::of(snapshot, id) {
+            Some(subject) => self.assert_of(subject),
+            None => Ok(()),
+        }
+    }
+
+    /// The same of entries that may be made up.
+    fn assert_of(&self, subject: Subject<'_>) -> Result<(), LdapResult> {
         let Some(assertion) = &self.controls.assertion else {
             return Ok(());
         };
-        let filter = BoundFilter::bind(assertion, snapshot, self.settings.access.secrets());
-        let holds = snapshot.entry(id).and_then(|entry| {
-            filter.evaluate(Subject {
-                snapshot,
-                id: Some(id),
-                attributes: &entry.attributes,
-            })
-        });
-        if holds == Some(true) {
+        let secrets = self.settings.access.secrets();
+        let filter = BoundFilter::bind(assertion, subject.snapshot, secrets);
+        if filter.evaluate(subject) == Some(true) {
             Ok(())
         } else {
             Err(LdapResult::new(
@@ -241,20 +244,16 @@ fn refusal(error: &ControlError) -> LdapResult {
 
 /// A DN as sent, or invalidDNSyntax.
 fn parse_dn(octets: &[u8]) -> Result<Dn, LdapResult> {
-    let invalid = |text: String| LdapResult::new(ResultCode::INVALID_DN_SYNTAX, text);
-    let text = std::str::from_utf8(octets).map_err(|error| invalid(error.to_string()))?;
-    Dn::parse(text).map_err(|error| invalid(error.to_string()))
+    Dn::parse(text(octets)?).map_err(|error| invalid_dn(error.to_string()))
 }
 
-/// The served entry of a DN, or noSuchObject with the nearest entry above.
-fn find(snapshot: &Snapshot, dn: &Dn) -> Result<EntryId, LdapResult> {
-    match snapshot.resolve(dn) {
-        Resolved::Found(id) => Ok(id),
-        Resolved::Missing { nearest } => {
-            let matched = nearest.map(|id| snapshot.dn(id)).unwrap_or_default();
-            Err(LdapResult::new(ResultCode::NO_SUCH_OBJECT, "no such entry").matched(matched))
-        }
-    }
+/// A name as text.
+fn text(octets: &[u8]) -> Result<&str, LdapResult> {
+    std::str::from_utf8(octets).map_err(|error| invalid_dn(error.to_string()))
+}
+
+fn invalid_dn(text: String) -> LdapResult {
+    LdapResult::new(ResultCode::INVALID_DN_SYNTAX, text)
 }
 
 /// What anonymous clients are told.

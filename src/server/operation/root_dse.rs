@@ -1,20 +1,69 @@
 //! The entries that are made up: the root DSE (RFC 4512 section 5.1) and the subschema
 //! (section 4.4).
 
-use super::extended;
+use super::{Call, extended, target::Name};
 use crate::{
-    directory::{PackedAttributes, Snapshot, derived::SUBSCHEMA_DN},
+    directory::{PackedAttributes, Snapshot, Subject, derived::SUBSCHEMA_DN},
     dn::Dn,
     entry::Attribute,
     proto::{
-        control,
+        LdapResult, control,
         extended::{FEATURE_ALL_OPERATIONAL, FEATURE_BY_CLASS, FEATURE_TRUE_FALSE},
     },
     server::Settings,
 };
 
+/// An entry that no store holds.
+pub(super) struct MadeUp {
+    /// Its DN.
+    pub(super) dn: &'static str,
+    /// What it has.
+    pub(super) attributes: PackedAttributes,
+    /// Whether it is a subentry (RFC 3672).
+    pub(super) is_subentry: bool,
+}
+
+impl MadeUp {
+    /// What filters are evaluated on.
+    pub(super) fn subject<'s>(&'s self, snapshot: &'s Snapshot) -> Subject<'s> {
+        Subject {
+            snapshot,
+            id: None,
+            attributes: &self.attributes,
+        }
+    }
+}
+
+/// The entry of a name if it is one that is made up; busy as long as the schema may be another one
+/// in a moment.
+pub(super) fn made_up(
+    call: &Call<'_>,
+    snapshot: &Snapshot,
+    name: &Name,
+) -> Result<Option<MadeUp>, LdapResult> {
+    let Name::Dn(dn) = name else { return Ok(None) };
+    if dn.is_root() {
+        return Ok(Some(MadeUp {
+            dn: "",
+            attributes: root_dse(snapshot, call.settings),
+            is_subentry: false,
+        }));
+    }
+    if !is_subschema(snapshot, dn) {
+        return Ok(None);
+    }
+    match call.busy() {
+        Some(busy) => Err(busy),
+        None => Ok(Some(MadeUp {
+            dn: SUBSCHEMA_DN,
+            attributes: subschema(snapshot),
+            is_subentry: true,
+        })),
+    }
+}
+
 /// What this server says of itself.
-pub(super) fn root_dse(snapshot: &Snapshot, settings: &Settings) -> PackedAttributes {
+fn root_dse(snapshot: &Snapshot, settings: &Settings) -> PackedAttributes {
     let contexts = naming_contexts(snapshot, settings);
     let attributes = [
         one("objectClass", "top"),
@@ -67,7 +116,7 @@ fn naming_contexts(snapshot: &Snapshot, settings: &Settings) -> Vec<String> {
 }
 
 /// The schema as an entry.
-pub(super) fn subschema(snapshot: &Snapshot) -> PackedAttributes {
+fn subschema(snapshot: &Snapshot) -> PackedAttributes {
     let schema = snapshot.schema();
     let attributes = [
         many(
@@ -88,7 +137,10 @@ pub(super) fn subschema(snapshot: &Snapshot) -> PackedAttributes {
 }
 
 /// Whether a DN is that of the subschema, in any spelling.
-pub(super) fn is_subschema(snapshot: &Snapshot, dn: &Dn) -> bool {
+fn is_subschema(snapshot: &Snapshot, dn: &Dn) -> bool {
+    if dn.len() != 1 {
+        return false;
+    }
     let schema = snapshot.schema();
     let own = Dn::parse(SUBSCHEMA_DN)
         .ok()

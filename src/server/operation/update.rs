@@ -1,6 +1,6 @@
 //! Add, Delete, Modify, ModifyDN: refused, with the reason.
 
-use super::{Call, bind_first, parse_dn};
+use super::{Call, bind_first, parse_dn, target};
 use crate::{
     directory::{Kind, Resolved},
     proto::{LdapResult, ResultCode},
@@ -19,6 +19,9 @@ pub(super) fn refuse(call: &Call<'_>, dn: &[u8]) -> LdapResult {
         Err(result) => return result,
     };
     let snapshot = call.service.directory.snapshot();
+    if let Err(referral) = target::check_referral(&snapshot, &dn, call.controls.manage_dsa_it) {
+        return referral;
+    }
     let of_ad = match snapshot.resolve(&dn) {
         Resolved::Found(id) => Some(id),
         Resolved::Missing { nearest } => nearest,

@@ -10,16 +10,16 @@ use roaring::RoaringBitmap;
 use uuid::Uuid;
 
 use super::{
-    super::{Answer, Call, find, parse_dn},
-    EntryWriter,
+    super::{Answer, Call},
+    EntryWriter, Name,
     content_sync::{self, ContentSync},
     limits::Limits,
     persistent::Persistent,
+    target,
 };
 use crate::{
     access::Secrets,
-    directory::{BoundFilter, EntryId, Resolved, Search, Snapshot, Step},
-    dn::Dn,
+    directory::{BoundFilter, Diversions, EntryId, Reach, Region, Search, Snapshot, Step},
     filter::Filter,
     proto::{
         LdapResult, MessageId, RequestControls, ResultCode,
@@ -116,9 +116,10 @@ struct Difference {
 
 /// What may be asked of every version anew.
 struct Criteria {
-    /// `None` for above every naming context.
-    base: Option<Dn>,
+    /// The root is above every naming context.
+    base: Name,
     scope: SearchScope,
+    reach: Reach,
     filter: Filter,
     secrets: Secrets,
 }
@@ -157,7 +158,7 @@ pub(super) fn start(
     outstanding: usize,
 ) -> Result<Following, LdapResult> {
     let controls = call.controls;
-    let dn = parse_dn(request.base_object)?;
+    let base = Name::parse(request.base_object)?;
     if let Some(busy) = call.busy() {
         return Err(busy);
     }
@@ -169,20 +170,29 @@ pub(super) fn start(
         ));
     }
     let snapshot = call.service.directory.snapshot();
-    let base = (!dn.is_root()).then_some(dn);
-    if let Some(dn) = &base {
-        let id = find(&snapshot, dn)?;
-        call.assert(&snapshot, id)?;
-    } else if request.scope == SearchScope::BaseObject {
+    let scope = request.scope;
+    if base.is_root() && scope == SearchScope::BaseObject {
         return Err(LdapResult::new(
             ResultCode::UNWILLING_TO_PERFORM,
             "the root DSE cannot be followed",
         ));
     }
+    let reach = Reach {
+        aliases: false,
+        referrals: !controls.manage_dsa_it,
+        subentries: controls.subentries,
+        originals: controls.dont_use_copy,
+    };
+    if !base.is_root() {
+        let id = base.find(&snapshot, diversions(reach), Some(scope))?;
+        target::check_original(&snapshot, id, controls.dont_use_copy, Some(scope))?;
+        call.assert(&snapshot, id)?;
+    }
     let secrets = call.settings.access.secrets();
     let criteria = Criteria {
         base,
-        scope: request.scope,
+        scope,
+        reach,
         filter: Filter::from_request(&request.filter),
         secrets: secrets.clone(),
     };
@@ -481,24 +491,37 @@ impl Difference {
 impl Criteria {
     /// The search of one version.
     fn search(&self, snapshot: Arc<Snapshot>) -> Search {
-        let (base, filter) = self.bind(&snapshot);
-        Search::new(snapshot, base, self.scope, filter)
+        let (base, region, filter) = self.bind(&snapshot);
+        Search::within(snapshot, base, self.scope, region, filter)
     }
 
     /// The same, to ask it about single entries.
     fn among(&self, snapshot: Arc<Snapshot>) -> Search {
-        let (base, filter) = self.bind(&snapshot);
-        Search::among(snapshot, base, self.scope, filter, RoaringBitmap::new())
+        let (base, region, filter) = self.bind(&snapshot);
+        Search::of_none(snapshot, base, self.scope, region, filter)
     }
 
-    fn bind(&self, snapshot: &Snapshot) -> (Option<EntryId>, BoundFilter) {
-        let filter = || BoundFilter::bind(&self.filter.as_request(), snapshot, &self.secrets);
-        match self.base.as_ref().map(|dn| snapshot.resolve(dn)) {
-            None => (None, filter()),
-            Some(Resolved::Found(base)) => (Some(base), filter()),
-            // There is nothing below a base that is gone.
-            Some(Resolved::Missing { .. }) => (None, BoundFilter::Undefined),
-        }
+    fn bind(&self, snapshot: &Snapshot) -> (Option<EntryId>, Option<Box<Region>>, BoundFilter) {
+        let base = if self.base.is_root() {
+            None
+        } else {
+            match self.base.find(snapshot, diversions(self.reach), None) {
+                Ok(id) => Some(id),
+                // There is nothing below a base that is gone.
+                Err(_) => return (None, None, BoundFilter::Undefined),
+            }
+        };
+        let region = Region::new(snapshot, base, self.scope, self.reach).map(|(region, _)| region);
+        let filter = BoundFilter::bind(&self.filter.as_request(), snapshot, &self.secrets);
+        (base, region, filter)
+    }
+}
+
+/// How the base is found under the rules of what is searched.
+fn diversions(reach: Reach) -> Diversions {
+    Diversions {
+        aliases: false,
+        referrals: reach.referrals,
     }
 }
 

@@ -4,10 +4,13 @@
 //! | --- | --- |
 //! | no DN | invalidDNSyntax |
 //! | no such base | noSuchObject, with the nearest entry above |
+//! | other servers hold the base | referral |
+//! | an alias leads nowhere, or in a circle | aliasProblem, loopDetect |
 //! | nobody is bound | insufficientAccessRights |
 //! | the first synchronisation | busy |
 //! | more entries than allowed, more time than allowed | sizeLimitExceeded, timeLimitExceeded |
 
+mod base;
 mod content_sync;
 mod following;
 mod limits;
@@ -18,13 +21,15 @@ pub(in crate::server) use self::{
     following::{Following, Progress},
     running::Running,
 };
-use super::{Call, entry_writer::EntryWriter, find, parse_dn, root_dse};
+use super::{
+    Call,
+    entry_writer::EntryWriter,
+    root_dse,
+    target::{self, Name},
+};
 use crate::{
-    directory::{BoundFilter, PackedAttributes, Search, Snapshot, Subject},
-    proto::{
-        LdapResult,
-        request::{SearchRequest, SearchScope},
-    },
+    directory::{BoundFilter, Search},
+    proto::{LdapResult, request::SearchRequest},
 };
 
 /// What became of a search so far.
@@ -48,64 +53,21 @@ pub(super) fn start(
         let following = following::start(call, request, wanted, outstanding)?;
         return Ok(Started::Following(Box::new(following)));
     }
-    let dn = parse_dn(request.base_object)?;
+    let name = Name::parse(request.base_object)?;
     let snapshot = call.service.directory.snapshot();
-    if request.scope == SearchScope::BaseObject {
-        if dn.is_root() {
-            let attributes = root_dse::root_dse(&snapshot, call.settings);
-            write_made_up(call, request, &snapshot, "", &attributes, out)?;
-            return Ok(Started::Answered);
-        }
-        if root_dse::is_subschema(&snapshot, &dn) {
-            if let Some(busy) = call.busy() {
-                return Err(busy);
-            }
-            let name = crate::directory::derived::SUBSCHEMA_DN;
-            let attributes = root_dse::subschema(&snapshot);
-            write_made_up(call, request, &snapshot, name, &attributes, out)?;
-            return Ok(Started::Answered);
-        }
+    if base::answer_made_up(call, request, &snapshot, &name, out)? {
+        return Ok(Started::Answered);
     }
     if let Some(busy) = call.busy() {
         return Err(busy);
     }
     call.may_read()?;
-    // The empty DN is above every naming context.
-    let base = if dn.is_root() {
-        None
-    } else {
-        let id = find(&snapshot, &dn)?;
-        call.assert(&snapshot, id)?;
-        Some(id)
-    };
+    let place = base::find(call, request, &snapshot, &name, out)?;
     let secrets = call.settings.access.secrets();
     let filter = BoundFilter::bind(&request.filter, &snapshot, secrets);
     let writer = EntryWriter::new(call, request, &snapshot)?;
-    let search = Search::new(snapshot, base, request.scope, filter);
+    let search = Search::within(snapshot, place.base, request.scope, place.region, filter);
     Ok(Started::Running(Box::new(Running::new(
         call, request, search, writer,
     ))))
-}
-
-/// Writes an entry that is made up, if the filter is true of it.
-fn write_made_up(
-    call: &Call<'_>,
-    request: &SearchRequest<'_>,
-    snapshot: &Snapshot,
-    dn: &str,
-    attributes: &PackedAttributes,
-    out: &mut Vec<u8>,
-) -> Result<(), LdapResult> {
-    let writer = EntryWriter::new(call, request, snapshot)?;
-    let secrets = call.settings.access.secrets();
-    let filter = BoundFilter::bind(&request.filter, snapshot, secrets);
-    let subject = Subject {
-        snapshot,
-        id: None,
-        attributes,
-    };
-    if filter.evaluate(subject) == Some(true) {
-        writer.write_made_up(snapshot, call.id, dn, attributes, out);
-    }
-    Ok(())
 }
