@@ -9,7 +9,6 @@ use std::{
 };
 
 use thiserror::Error;
-use time::{OffsetDateTime, macros::format_description};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -25,6 +24,7 @@ use crate::{
     dn::{Dn, DnError},
     entry::{Attribute, Entry, Link, Origin},
     ldif::{LdifError, LdifReader, LdifRecord},
+    mapping::time::generalized,
     schema::Schema,
 };
 
@@ -126,14 +126,12 @@ impl std::fmt::Display for Place {
 
 impl<'s> Batch<'s> {
     fn new(schema: &'s Schema) -> Self {
-        let now = OffsetDateTime::from(SystemTime::now());
-        let format = format_description!("[year][month][day][hour][minute][second]Z");
         Self {
             schema,
             records: Vec::new(),
             names: HashMap::new(),
             cleartext: Vec::new(),
-            created: now.format(format).unwrap_or_default().into_bytes(),
+            created: generalized(SystemTime::now()).into_bytes(),
         }
     }
 

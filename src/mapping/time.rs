@@ -1,8 +1,12 @@
-//! AD's two forms of time, turned into others.
+//! AD's two forms of time, turned into others, and the clock's.
 //!
 //! LargeInteger attributes (`pwdLastSet`, `accountExpires`, `lockoutTime`) are FILETIMEs: 100 ns
 //! since 1601-01-01 UTC, as a signed decimal. `whenCreated` and `whenChanged` are
 //! GeneralizedTime with a fraction that is always 0.
+
+use std::time::SystemTime;
+
+use time::{OffsetDateTime, macros::format_description};
 
 /// FILETIME units in a second.
 pub const FILETIME_PER_SECOND: u64 = 10_000_000;
@@ -34,6 +38,15 @@ pub fn without_fraction(generalized_time: &str) -> Option<String> {
     valid.then(|| format!("{seconds}Z"))
 }
 
+/// GeneralizedTime in whole seconds, e.g. `20261122193448Z`.
+pub fn generalized(time: SystemTime) -> String {
+    let format = format_description!("[year][month][day][hour][minute][second]Z");
+    // Only a clock beyond the year 9999 has no such form.
+    OffsetDateTime::from(time)
+        .format(format)
+        .unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
@@ -52,6 +65,12 @@ mod tests {
         assert_eq!(unix_from_filetime(0), None);
         assert_eq!(filetime_from_unix(u64::MAX), u64::MAX);
         assert!(unix_from_filetime(u64::MAX).is_some());
+    }
+
+    #[test]
+    fn the_clock_as_generalized_time() {
+        let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_795_376_088_999);
+        assert_eq!(generalized(time), "20261122193448Z");
     }
 
     #[test]

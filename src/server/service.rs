@@ -1,8 +1,11 @@
 //! What all connections share.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
 };
 
 use arc_swap::ArcSwap;
@@ -36,6 +39,8 @@ pub struct Service {
     /// Counts.
     pub metrics: Arc<ServerMetrics>,
     settings: ArcSwap<Settings>,
+    /// When it began, and with it the schema.
+    pub(super) started: SystemTime,
     is_ready: Box<dyn Fn() -> bool + Send + Sync>,
     connections: AtomicU64,
     published: watch::Sender<()>,
@@ -58,6 +63,7 @@ impl Service {
             authenticator,
             metrics,
             settings: ArcSwap::from_pointee(settings),
+            started: SystemTime::now(),
             is_ready: Box::new(is_ready),
             connections: AtomicU64::new(0),
             published,

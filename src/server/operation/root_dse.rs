@@ -1,11 +1,14 @@
 //! The entries that are made up: the root DSE (RFC 4512 section 5.1) and the subschema
 //! (section 4.4).
 
+use std::time::SystemTime;
+
 use super::{Call, extended, target::Name};
 use crate::{
     directory::{PackedAttributes, Snapshot, Subject, derived::SUBSCHEMA_DN},
     dn::Dn,
     entry::Attribute,
+    mapping::time::generalized,
     proto::{
         LdapResult, control,
         extended::{FEATURE_ALL_OPERATIONAL, FEATURE_BY_CLASS, FEATURE_TRUE_FALSE},
@@ -56,7 +59,7 @@ pub(super) fn made_up(
         Some(busy) => Err(busy),
         None => Ok(Some(MadeUp {
             dn: SUBSCHEMA_DN,
-            attributes: subschema(snapshot),
+            attributes: subschema(snapshot, call.service.started),
             is_subentry: true,
         })),
     }
@@ -115,15 +118,21 @@ fn naming_contexts(snapshot: &Snapshot, settings: &Settings) -> Vec<String> {
     }
 }
 
-/// The schema as an entry.
-fn subschema(snapshot: &Snapshot) -> PackedAttributes {
+/// The schema as an entry; `loaded` lets clients keep what they read (RFC 4512 section 4.2).
+fn subschema(snapshot: &Snapshot, loaded: SystemTime) -> PackedAttributes {
     let schema = snapshot.schema();
+    let loaded = generalized(loaded);
     let attributes = [
         many(
             "objectClass",
             &["top", "subentry", "subschema", "extensibleObject"],
         ),
         one("cn", "Subschema"),
+        one("subtreeSpecification", "{ }"),
+        one("createTimestamp", &loaded),
+        one("modifyTimestamp", &loaded),
+        one("hasSubordinates", "FALSE"),
+        one("numSubordinates", "0"),
         one("entryDN", SUBSCHEMA_DN),
         one("subschemaSubentry", SUBSCHEMA_DN),
         one("structuralObjectClass", "subentry"),

@@ -146,3 +146,95 @@ fn by_identity(snapshot: &Snapshot, identity: &Identity) -> Option<EntryId> {
             entry.map(|entry| (entry.origin == OriginId::LOCAL, entry.uuid))
         })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::directory::{SourceRecord, tests::build::*};
+
+    fn find(fixture: &Fixture, name: &str) -> Result<String, LdapResult> {
+        let snapshot = fixture.now();
+        Name::parse(name.as_bytes())?
+            .find(&snapshot, Diversions::default(), None)
+            .map(|id| snapshot.dn(id))
+    }
+
+    /// An OU that is served for its user, and one in which nobody is.
+    fn world() -> Fixture {
+        Fixture::new([
+            domain(1),
+            ou(2, 1, "Staff"),
+            ou(3, 1, "Empty"),
+            ou(4, 3, "Inner"),
+            user(11, 2, "ann"),
+        ])
+    }
+
+    #[test]
+    fn what_is_not_served_is_not_told_by_matched_dn() {
+        let fixture = world();
+        let domain = "DC=corp,DC=example,DC=com";
+        for (name, matched) in [
+            ("ou=empty", domain.to_owned()),
+            ("ou=inner,ou=empty", domain.to_owned()),
+            ("cn=x,ou=inner,ou=empty", domain.to_owned()),
+            ("cn=x,ou=staff", format!("OU=Staff,{domain}")),
+        ] {
+            let result = find(&fixture, &format!("{name},{domain}")).unwrap_err();
+            assert_eq!(result.code, ResultCode::NO_SUCH_OBJECT);
+            assert_eq!(result.matched_dn, matched, "{name}");
+        }
+        let unserved = format!("<GUID={}>", id(3));
+        let result = find(&fixture, &unserved).unwrap_err();
+        assert_eq!(result.code, ResultCode::NO_SUCH_OBJECT);
+        assert_eq!(result.matched_dn, "");
+    }
+
+    #[test]
+    fn entries_of_ad_are_named_by_guid_and_sid() {
+        let fixture = world();
+        let ann = "CN=ann,OU=Staff,DC=corp,DC=example,DC=com";
+        let octets: String = id(11)
+            .to_bytes_le()
+            .map(|octet| format!("{octet:02x}"))
+            .concat();
+        for name in [
+            format!("<GUID={}>", id(11)),
+            format!("<GUID={octets}>"),
+            "<SID=S-1-5-21-2966102495-3163130805-921133302-1011>".to_owned(),
+        ] {
+            assert_eq!(find(&fixture, &name).unwrap(), ann, "{name}");
+        }
+    }
+
+    #[test]
+    fn without_copies_ad_is_where_to_ask_for_its_entries() {
+        let fixture = world();
+        let local = local_top(5);
+        fixture.put([local]);
+        fixture
+            .directory
+            .write(|transaction| {
+                transaction.put_source(SourceRecord {
+                    name: SOURCE.to_owned(),
+                    domain: "corp.example.com".to_owned(),
+                    ..Default::default()
+                });
+                Ok::<_, std::convert::Infallible>(())
+            })
+            .unwrap();
+        let snapshot = fixture.now();
+        let check = |number, dont_use_copy| {
+            let id = snapshot.id_of(id(number)).unwrap();
+            let scope = Some(SearchScope::WholeSubtree);
+            check_original(&snapshot, id, dont_use_copy, scope)
+        };
+        assert_eq!(check(11, false), Ok(()));
+        assert_eq!(check(5, true), Ok(()));
+        let result = check(11, true).unwrap_err();
+        assert_eq!(result.code, ResultCode::REFERRAL);
+        let uri = "ldap://corp.example.com/CN=ann,OU=Staff,DC=corp,DC=example,DC=com??sub";
+        assert_eq!(result.referral, [uri]);
+    }
+}
