@@ -390,7 +390,10 @@ fn what_is_not_there_tells_the_nearest_entry_above() {
         (under("ou=nowhere"), vec![BASE.to_owned()]),
         ("dc=org".to_owned(), vec![]),
         ("dc=elsewhere".to_owned(), vec![]),
-        ("cn=x,cn=Subschema".to_owned(), vec![]),
+        (
+            "cn=y,cn=x,CN=subschema".to_owned(),
+            vec!["cn=Subschema".to_owned()],
+        ),
     ] {
         for scope in ["base", "one", "sub", "children"] {
             let answer = world.find(&base, scope, &[]);

@@ -98,13 +98,14 @@ fn by_uid_below(snapshot: &Snapshot, dn: &Dn) -> Option<RoaringBitmap> {
     let Resolved::Found(above) = snapshot.resolve(&superior) else {
         return None;
     };
+    let mut tops = vec![above];
+    tops.extend(snapshot.tops_below(above).into_iter().map(|(top, _)| top));
     let found = snapshot.equal(uid, &ava.value);
-    Some(
-        found
-            .iter()
-            .filter(|id| snapshot.is_within(EntryId(*id), above))
-            .collect(),
-    )
+    let is_below = |id: &u32| {
+        tops.iter()
+            .any(|top| snapshot.is_within(EntryId(*id), *top))
+    };
+    Some(found.iter().filter(is_below).collect())
 }
 
 fn by_account_name(snapshot: &Snapshot, text: &str) -> RoaringBitmap {

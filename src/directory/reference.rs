@@ -5,7 +5,7 @@ use super::{EntryId, snapshot::Snapshot};
 use crate::{dn::Rdn, proto::request::SearchScope};
 
 /// A name at or below a referral object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reference {
     /// The referral object.
     pub object: EntryId,

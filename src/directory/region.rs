@@ -2,7 +2,7 @@
 //! aliases, into naming contexts within, not below referral objects, and with or without
 //! subentries.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use roaring::RoaringBitmap;
 
@@ -52,6 +52,10 @@ impl Region {
         reach: Reach,
     ) -> Option<(Box<Self>, Vec<Reference>)> {
         let special = &snapshot.special;
+        let of_subentries = reach.subentries == Some(true);
+        if scope == SearchScope::BaseObject && reach.subentries.is_none() {
+            return None;
+        }
         let nested = match base {
             Some(base) if scope != SearchScope::BaseObject => snapshot.tops_below(base),
             _ => Vec::new(),
@@ -59,7 +63,8 @@ impl Region {
         let is_plain = nested.is_empty()
             && (!reach.aliases || special.aliases.is_none())
             && (!reach.referrals || special.referrals.is_none())
-            && (special.subentries.is_none() && reach.subentries != Some(true))
+            && special.subentries.is_none()
+            && !of_subentries
             && !reach.originals;
         if is_plain {
             return None;
@@ -83,8 +88,13 @@ impl Region {
             if reach.aliases && special.aliases.is_some() {
                 region.follow_aliases(snapshot, &mut references);
             }
+            let by_alias = references.len();
             if reach.referrals {
                 region.meet_referrals(snapshot, &mut references);
+            }
+            if by_alias > 0 {
+                let mut seen = HashSet::new();
+                references.retain(|reference| seen.insert(reference.clone()));
             }
         }
         Some((Box::new(region), references))
@@ -178,9 +188,7 @@ impl Region {
                     let found = below.remove(&id).unwrap_or_default();
                     open.extend(found.iter().filter(|id| self.reaches(snapshot, **id)));
                 }
-                Target::Elsewhere(reference) if !references.contains(&reference) => {
-                    references.push(reference);
-                }
+                Target::Elsewhere(reference) => references.push(reference),
                 _ => {}
             }
         }
@@ -203,10 +211,9 @@ impl Region {
                 (_, Some(parent)) => Some(parent) == self.base || self.reaches(snapshot, parent),
                 (_, None) => self.base.is_none() || self.subtrees.contains(object.0),
             };
-            let below = Vec::new();
-            let reference = Reference { object, below };
-            if is_met && !references.contains(&reference) {
-                references.push(reference);
+            if is_met {
+                let below = Vec::new();
+                references.push(Reference { object, below });
             }
         }
     }

@@ -93,6 +93,8 @@ fn every_form_finds_the_account() {
     assert_eq!(number(&fixture, "corp.example.com/Staff/MÜLLER"), Ok(12));
     assert_eq!(number(&fixture, "app"), Ok(41));
     assert_eq!(number(&fixture, "uid=app,dc=example,dc=com"), Ok(41));
+    // The domain's naming context lies within the local one.
+    assert_eq!(number(&fixture, "uid=jdoe,dc=example,dc=com"), Ok(11));
 }
 
 #[test]

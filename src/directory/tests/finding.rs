@@ -1,6 +1,8 @@
 //! Names that lead elsewhere, and searches that look at more or less than what is below their base.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
+
+use proptest::prelude::*;
 
 use super::build::*;
 use crate::{
@@ -353,5 +355,161 @@ fn ambiguous_names_are_looked_up_by_their_beginnings() {
         ("(&(anr=smith)(!(anr==smith)))", &[3]),
     ] {
         assert_eq!(fixture.find(filter), expected, "{filter}");
+    }
+}
+
+/// What an entry of a random tree is.
+#[derive(Clone, Copy, Debug)]
+enum Made {
+    Plain,
+    Alias(usize),
+    Referral,
+}
+
+/// A tree of entries by position; each stands after the one above it. Aliases have nothing below.
+#[derive(Clone, Debug)]
+struct Tree(Vec<(usize, Made)>);
+
+fn trees() -> impl Strategy<Value = Tree> {
+    let made = (
+        any::<prop::sample::Index>(),
+        any::<prop::sample::Index>(),
+        0..8u8,
+    );
+    prop::collection::vec(made, 1..14).prop_map(|drawn| {
+        let mut nodes: Vec<(usize, Made)> = vec![(0, Made::Plain)];
+        let count = drawn.len() + 1;
+        for (parent, target, kind) in drawn {
+            let above: Vec<usize> = (0..nodes.len())
+                .filter(|node| !matches!(nodes[*node].1, Made::Alias(_)))
+                .collect();
+            let made = match kind {
+                0..=3 => Made::Plain,
+                4..=6 => Made::Alias(target.index(count)),
+                _ => Made::Referral,
+            };
+            nodes.push((above[parent.index(above.len())], made));
+        }
+        Tree(nodes)
+    })
+}
+
+impl Tree {
+    fn dn(&self, node: usize) -> String {
+        match node {
+            0 => "dc=example,dc=com".to_owned(),
+            node => format!("cn={node},{}", self.dn(self.0[node].0)),
+        }
+    }
+
+    fn entry(&self, node: usize) -> Entry {
+        let number = |node: usize| u32::try_from(node).unwrap() + 1;
+        let (parent, made) = self.0[node];
+        match made {
+            _ if node == 0 => local_top(1),
+            Made::Plain => local(
+                number(node),
+                Some(number(parent)),
+                &format!("cn={node}"),
+                "device",
+            ),
+            Made::Alias(target) => alias(
+                number(node),
+                number(parent),
+                &node.to_string(),
+                &self.dn(target),
+            ),
+            Made::Referral => referral(
+                number(node),
+                number(parent),
+                &format!("cn={node}"),
+                "ldap://x",
+            ),
+        }
+    }
+
+    /// The entry a name leads to, or the referral object in its way; `None` for a loop.
+    fn lead(&self, node: usize, through: usize) -> Option<Result<usize, usize>> {
+        let mut path = vec![node];
+        while *path.last().unwrap() > 0 {
+            path.push(self.0[*path.last().unwrap()].0);
+        }
+        let referral = path
+            .into_iter()
+            .rev()
+            .find(|node| matches!(self.0[*node].1, Made::Referral));
+        match (referral, self.0[node].1) {
+            (Some(referral), _) => Some(Err(referral)),
+            (None, Made::Alias(target)) if through < 30 => self.lead(target, through + 1),
+            (None, Made::Alias(_)) => None,
+            (None, _) => Some(Ok(node)),
+        }
+    }
+
+    fn children(&self, above: usize) -> impl Iterator<Item = usize> + '_ {
+        (1..self.0.len()).filter(move |node| self.0[*node].0 == above)
+    }
+
+    /// RFC 4511 section 4.5.1.3 and RFC 3296 section 5.4, entry by entry.
+    fn walk(
+        &self,
+        node: usize,
+        deep: bool,
+        found: &mut BTreeSet<usize>,
+        met: &mut BTreeSet<usize>,
+    ) {
+        if !found.insert(node) {
+            return;
+        }
+        for child in self.children(node) {
+            match self.0[child].1 {
+                Made::Referral => {
+                    met.insert(child);
+                }
+                Made::Alias(_) => match self.lead(child, 0) {
+                    Some(Ok(target)) if deep => self.walk(target, deep, found, met),
+                    Some(Ok(target)) => {
+                        found.insert(target);
+                    }
+                    Some(Err(referral)) => {
+                        met.insert(referral);
+                    }
+                    None => {}
+                },
+                Made::Plain if deep => self.walk(child, deep, found, met),
+                Made::Plain => {
+                    found.insert(child);
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..Default::default() })]
+
+    #[test]
+    fn regions_are_what_a_walk_over_the_tree_reaches(tree in trees(), base: prop::sample::Index) {
+        let base = base.index(tree.0.len());
+        // A base at or below a referral object is none.
+        prop_assume!(!matches!(tree.lead(base, 29), Some(Err(_))));
+        let fixture = Fixture::new((0..tree.0.len()).map(|node| tree.entry(node)));
+        let reach = Reach { aliases: true, ..REFERRALS };
+        let numbers = |nodes: BTreeSet<usize>| -> Vec<u32> {
+            nodes.into_iter().map(|node| u32::try_from(node).unwrap() + 1).collect()
+        };
+        let number = u32::try_from(base).unwrap() + 1;
+        for scope in [WholeSubtree, Subordinates, SingleLevel] {
+            let (mut found, mut met) = (BTreeSet::new(), BTreeSet::new());
+            tree.walk(base, scope != SingleLevel, &mut found, &mut met);
+            let names_base = tree.children(base).any(|child| tree.lead(child, 0) == Some(Ok(base)));
+            if scope == Subordinates || (scope == SingleLevel && !names_base) {
+                found.remove(&base);
+            }
+            let expected = (numbers(found), numbers(met));
+            let (found, mut met) = reached(&fixture, Some(number), scope, reach, ALL);
+            met.dedup();
+            prop_assert_eq!((found, met), expected, "{:?} from {}", scope, number);
+        }
     }
 }

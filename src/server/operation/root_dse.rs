@@ -147,14 +147,16 @@ fn subschema(snapshot: &Snapshot, loaded: SystemTime) -> PackedAttributes {
 
 /// Whether a DN is that of the subschema, in any spelling.
 fn is_subschema(snapshot: &Snapshot, dn: &Dn) -> bool {
-    if dn.len() != 1 {
-        return false;
-    }
+    dn.len() == 1 && ends_in_subschema(snapshot, dn)
+}
+
+/// Whether a DN is that of the subschema, or one below, where there is nothing.
+pub(super) fn ends_in_subschema(snapshot: &Snapshot, dn: &Dn) -> bool {
     let schema = snapshot.schema();
-    let own = Dn::parse(SUBSCHEMA_DN)
-        .ok()
-        .and_then(|own| schema.normalize_dn(&own).ok());
-    own.is_some() && schema.normalize_dn(dn).ok() == own
+    let normalized = |dn: &Dn| schema.normalize_rdn(dn.rdns.last()?).ok();
+    let own = Dn::parse(SUBSCHEMA_DN).ok();
+    let own = own.as_ref().and_then(normalized);
+    own.is_some() && normalized(dn) == own
 }
 
 fn one(description: &str, value: &str) -> Attribute {

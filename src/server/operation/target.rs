@@ -9,9 +9,9 @@
 //! | an alias names no entry | aliasProblem |
 //! | aliases go round in circles | loopDetect |
 
-use super::{invalid_dn, text};
+use super::{invalid_dn, root_dse, text};
 use crate::{
-    directory::{Diversions, EntryId, Identity, OriginId, Snapshot, Target},
+    directory::{Diversions, EntryId, Identity, OriginId, Snapshot, Target, derived::SUBSCHEMA_DN},
     dn::Dn,
     proto::{LdapResult, ResultCode, request::SearchScope},
 };
@@ -51,7 +51,12 @@ impl Name {
         scope: Option<SearchScope>,
     ) -> Result<EntryId, LdapResult> {
         let target = match self {
-            Self::Dn(dn) => snapshot.find(dn, diversions),
+            Self::Dn(dn) => match snapshot.find(dn, diversions) {
+                Target::Missing { nearest: None } if root_dse::ends_in_subschema(snapshot, dn) => {
+                    return Err(missing().matched(SUBSCHEMA_DN.to_owned()));
+                }
+                target => target,
+            },
             Self::Identity(identity) => match by_identity(snapshot, identity) {
                 // What it is called decides whether others hold it.
                 Some(id) => snapshot.divert(id, diversions),
@@ -71,9 +76,7 @@ fn reach(
     let dn = |id: Option<EntryId>| id.map(|id| snapshot.dn(id)).unwrap_or_default();
     Err(match target {
         Target::Found(id) => return Ok(id),
-        Target::Missing { nearest } => {
-            LdapResult::new(ResultCode::NO_SUCH_OBJECT, "no such entry").matched(dn(nearest))
-        }
+        Target::Missing { nearest } => missing().matched(dn(nearest)),
         Target::BrokenAlias { nearest } => LdapResult::new(
             ResultCode::ALIAS_PROBLEM,
             "an alias in the name names no entry",
@@ -126,6 +129,10 @@ pub(super) fn check_original(
             "this entry is a copy, and its original is not known any more",
         ),
     })
+}
+
+fn missing() -> LdapResult {
+    LdapResult::new(ResultCode::NO_SUCH_OBJECT, "no such entry")
 }
 
 fn referral(uris: Vec<String>) -> LdapResult {
