@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 pub mod ldap;
+pub mod live;
 pub mod model;
 pub mod samba;
 pub mod sample;
