@@ -138,7 +138,7 @@ fn a_position_of_a_history_that_was_undone_is_not_known() {
     let mut backup = backup;
     backup.operations.insert(b"msource/x".to_vec(), None);
     restored.commit(backup).unwrap();
-    let directory = open(&restored, fixture.sources.clone());
+    let directory = open(&restored, fixture.sources);
     assert_eq!(directory.snapshot().position(), common);
     directory
         .write(|transaction| {

@@ -132,6 +132,7 @@ enum Outcome {
 }
 
 /// The control that makes a search go on with changes.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Wanted<'c> {
     Sync(SyncRequest<'c>),
     Persistent(PersistentSearch),
@@ -301,7 +302,7 @@ impl Following {
                         self.present(service, search.snapshot(), id, out)?;
                     }
                     Step::Paused => {}
-                    Step::Complete => return Ok(self.refreshed(search, out)),
+                    Step::Complete => return Ok(self.refreshed(&search, out)),
                 }
                 self.stage = Stage::Everything(search);
             }
@@ -332,7 +333,7 @@ impl Following {
             Stage::Kept(now, mut kept) => {
                 *budget -= 1;
                 let Some(id) = kept.next() else {
-                    return Ok(self.refreshed(now, out));
+                    return Ok(self.refreshed(&now, out));
                 };
                 self.present(service, now.snapshot(), id, out)?;
                 self.stage = Stage::Kept(now, kept);
@@ -387,7 +388,7 @@ impl Following {
     }
 
     /// The end of the refresh, and perhaps of the search.
-    fn refreshed(&mut self, view: Search, out: &mut Vec<u8>) -> Outcome {
+    fn refreshed(&mut self, view: &Search, out: &mut Vec<u8>) -> Outcome {
         if let Reporter::Sync(sync) = &self.reporter
             && let Some(control) = sync.refreshed(self.id, out)
         {
