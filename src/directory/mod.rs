@@ -30,6 +30,7 @@ mod search;
 mod selected;
 mod selection;
 mod snapshot;
+mod sort;
 mod source;
 mod special;
 mod token_groups;
@@ -56,6 +57,7 @@ pub use self::{
     search::{Search, Step},
     selection::AttributeSelection,
     snapshot::{Kind, OriginId, Resolved, ServedEntry, Snapshot},
+    sort::{MAX_SORT_KEYS, Order, Sorter, Unsortable, UnsortableReason},
     source::{SelectSettings, SourceRecord, SourceSettings},
     write::{DirectoryError, Transaction, WriteError},
 };

@@ -6,7 +6,11 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
-    EntryId, bound::BoundFilter, evaluate::Subject, plan::Candidates, region::Region,
+    EntryId,
+    bound::{BoundFilter, Test},
+    evaluate::Subject,
+    plan::Candidates,
+    region::Region,
     snapshot::Snapshot,
 };
 use crate::proto::request::SearchScope;
@@ -126,6 +130,28 @@ impl Search {
         }
     }
 
+    /// About how many more entries will be found, if the candidates to come are like those of which
+    /// `found` were.
+    pub fn estimate(&self, found: u64) -> u64 {
+        let left = self.rest.len() as u64;
+        let rate = u128::from(found.min(self.examined));
+        match self.examined {
+            0 => left,
+            examined => {
+                u64::try_from(u128::from(left) * rate / u128::from(examined)).unwrap_or(u64::MAX)
+            }
+        }
+    }
+
+    /// About how many octets are held, the snapshot aside.
+    pub fn octets(&self) -> usize {
+        let rest = match &self.rest {
+            Rest::All(_) => 0,
+            Rest::Some(ids) => 2 * ids.len(),
+        };
+        size_of::<Self>() + rest + octets_of(&self.filter)
+    }
+
     /// Whether an entry is one of those this search finds.
     pub fn matches(&self, candidate: EntryId) -> bool {
         let snapshot = &self.snapshot;
@@ -156,7 +182,47 @@ impl Search {
     }
 }
 
+/// About how many octets a filter takes.
+fn octets_of(filter: &BoundFilter) -> usize {
+    let own = match filter {
+        BoundFilter::And(parts) | BoundFilter::Or(parts) => parts.iter().map(octets_of).sum(),
+        BoundFilter::Not(part) => octets_of(part),
+        BoundFilter::Item(item) => {
+            let value = match &item.test {
+                Test::Equal { value, .. }
+                | Test::AtLeast { value, .. }
+                | Test::AtMost { value, .. } => value.len(),
+                Test::Contains { parts, .. } => {
+                    let ends = [&parts.initial, &parts.last];
+                    let ends = ends.into_iter().flatten().map(Vec::len);
+                    ends.chain(
+                        parts
+                            .any
+                            .iter()
+                            .map(|part| part.len() + size_of::<Vec<u8>>()),
+                    )
+                    .sum()
+                }
+                Test::Present | Test::Bits { .. } => 0,
+            };
+            let derived = item.derived.as_ref();
+            value
+                + item.attributes.len() * size_of::<u16>()
+                + derived.map_or(0, roaring::RoaringBitmap::serialized_size)
+        }
+        BoundFilter::Undefined => 0,
+    };
+    size_of::<BoundFilter>() + own
+}
+
 impl Rest {
+    fn len(&self) -> usize {
+        match self {
+            Self::All(range) => range.len(),
+            Self::Some(ids) => ids.len(),
+        }
+    }
+
     fn next(&mut self) -> Option<EntryId> {
         match self {
             Self::All(range) => range.next(),

@@ -12,4 +12,5 @@ mod names;
 pub(crate) mod reference;
 mod select;
 mod selection;
+mod sort;
 mod store;

@@ -150,7 +150,7 @@ pub struct SearchRequest<'a> {
 }
 
 /// The scope of a search.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum SearchScope {
     BaseObject,
@@ -161,7 +161,7 @@ pub enum SearchScope {
 }
 
 /// When aliases are followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum DerefAliases {
     Never,

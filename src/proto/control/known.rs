@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The controls of one request, decoded; those that were not sent are `None` or `false`.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RequestControls<'a> {
     /// Referral objects are entries like others.
     pub manage_dsa_it: bool,

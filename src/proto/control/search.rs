@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// realSearchControlValue (RFC 2696 section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PagedResults<'a> {
     /// Entries wanted in this page; 0 with a cookie ends the search.
     pub size: u32,
@@ -16,7 +16,7 @@ pub struct PagedResults<'a> {
 }
 
 /// One key of a sort (RFC 2891 section 1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SortKey<'a> {
     /// The attribute description.
     pub attribute: &'a [u8],
@@ -27,7 +27,7 @@ pub struct SortKey<'a> {
 }
 
 /// VirtualListViewRequest (draft-ietf-ldapext-ldapv3-vlv-09 section 3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct VirtualListView<'a> {
     /// Entries wanted before the target.
     pub before: u32,
@@ -40,7 +40,7 @@ pub struct VirtualListView<'a> {
 }
 
 /// The entry a window is around.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target<'a> {
     /// By its place in a list that the client takes to be `content_count` long.
     Offset {
@@ -54,7 +54,7 @@ pub enum Target<'a> {
 }
 
 /// DerefSpec (draft-masarati-ldap-deref-00 section 2.2).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DerefSpec<'a> {
     /// The attribute whose DNs are followed.
     pub attribute: &'a [u8],
@@ -63,7 +63,7 @@ pub struct DerefSpec<'a> {
 }
 
 /// syncRequestValue (RFC 4533 section 2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SyncRequest<'a> {
     /// Whether it ends.
     pub mode: SyncMode,
@@ -74,7 +74,7 @@ pub struct SyncRequest<'a> {
 }
 
 /// The mode of a [`SyncRequest`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum SyncMode {
     RefreshOnly,
@@ -82,7 +82,7 @@ pub enum SyncMode {
 }
 
 /// PersistentSearch (draft-ietf-ldapext-psearch-03 section 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PersistentSearch {
     /// The kinds of change wanted: 1 add, 2 delete, 4 modify, 8 modDN.
     pub change_types: u32,
@@ -93,7 +93,7 @@ pub struct PersistentSearch {
 }
 
 /// How AD's extended DN control writes identities (MS-ADTS section 3.1.1.3.4.1.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExtendedDnForm {
     /// As hexadecimal digits.
     Hexadecimal,

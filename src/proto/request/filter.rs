@@ -7,7 +7,7 @@ use crate::ber::{self, Element};
 pub const MAX_FILTER_DEPTH: usize = 100;
 
 /// A filter as received (RFC 4511 section 4.5.1.7).
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Filter<'a> {
     And(Vec<Self>),
@@ -33,7 +33,7 @@ pub enum Filter<'a> {
 }
 
 /// AttributeValueAssertion (RFC 4511 section 4.1.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AttributeValueAssertion<'a> {
     /// The attribute description.
     pub attribute: &'a [u8],
@@ -42,7 +42,7 @@ pub struct AttributeValueAssertion<'a> {
 }
 
 /// One piece of a substring filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Substring<'a> {
     Initial(&'a [u8]),
