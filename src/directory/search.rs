@@ -191,7 +191,9 @@ fn octets_of(filter: &BoundFilter) -> usize {
             let value = match &item.test {
                 Test::Equal { value, .. }
                 | Test::AtLeast { value, .. }
-                | Test::AtMost { value, .. } => value.len(),
+                | Test::AtMost { value, .. }
+                | Test::Before { value, .. }
+                | Test::Word { value, .. } => value.len(),
                 Test::Contains { parts, .. } => {
                     let ends = [&parts.initial, &parts.last];
                     let ends = ends.into_iter().flatten().map(Vec::len);

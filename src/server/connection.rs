@@ -20,7 +20,7 @@ use super::{
     Service, Settings,
     config::LimitsConfig,
     followers::Followers,
-    operation::{self, Next, Outstanding, Running},
+    operation::{self, Next, Outstanding, Pages, Running},
     session::Session,
     transport::Transport,
 };
@@ -54,7 +54,7 @@ pub(super) struct Connection {
     /// When the message that is not complete yet began to arrive.
     message_since: Option<Instant>,
     output: Vec<u8>,
-    running: VecDeque<Running>,
+    running: VecDeque<Box<Running>>,
     followers: Followers,
     /// Whether the client will send nothing more.
     ended: bool,
@@ -91,6 +91,7 @@ impl Connection {
                 peer,
                 tls: false,
                 identity: AuthorizationIdentity::Anonymous,
+                pages: Pages::default(),
             },
             service,
             settings,
@@ -218,11 +219,7 @@ impl Connection {
         .await;
         match next {
             Next::Done => {}
-            Next::Search(mut running) => {
-                if !running.advance(&self.service, &mut self.output, OUTPUT_MARK, SLICE) {
-                    self.running.push_back(*running);
-                }
-            }
+            Next::Search(running) => self.give_slice(running),
             Next::Follow(following) => self.followers.push(&self.service, *following),
             Next::Abandon(id) => {
                 self.running.retain(|running| running.id() != id);
@@ -250,12 +247,10 @@ impl Connection {
     /// Gives each running search a slice.
     async fn advance(&mut self) -> Result<(), End> {
         for _ in 0..self.running.len() {
-            let Some(mut running) = self.running.pop_front() else {
+            let Some(running) = self.running.pop_front() else {
                 break;
             };
-            if !running.advance(&self.service, &mut self.output, OUTPUT_MARK, SLICE) {
-                self.running.push_back(running);
-            }
+            self.give_slice(running);
             if self.output.len() >= OUTPUT_MARK {
                 self.flush().await?;
             }
@@ -268,6 +263,13 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Moves a search on; it goes to the end of the row unless it is answered.
+    fn give_slice(&mut self, running: Box<Running>) {
+        let pages = &mut self.session.pages;
+        let left = running.advance(&self.service, pages, &mut self.output, OUTPUT_MARK, SLICE);
+        self.running.extend(left);
     }
 
     async fn finish_running(&mut self) -> Result<(), End> {
@@ -325,18 +327,26 @@ impl Connection {
             (since + limits.message_timeout, slow(limits.message_timeout))
         };
         self.input.reserve(READ);
-        let read = tokio::select! {
-            biased;
-            read = timeout_at(deadline, self.transport.read_buf(&mut self.input)) => read,
-            () = self.shutdown.cancelled() => return Err(End::Notice(shutting_down())),
-            () = self.followers.published() => return Ok(()),
-        };
-        match read {
-            Ok(Ok(count)) => self.take_note(count),
-            Ok(Err(error)) => return Err(End::Io(error)),
-            Err(_) => return Err(End::Notice(late)),
+        loop {
+            // A client that waits must not keep an old version of the directory for ever.
+            let expiry = self.session.pages.expire();
+            let wake = expiry.map_or(deadline, |at| deadline.min(at.into()));
+            let read = tokio::select! {
+                biased;
+                read = timeout_at(wake, self.transport.read_buf(&mut self.input)) => read,
+                () = self.shutdown.cancelled() => return Err(End::Notice(shutting_down())),
+                () = self.followers.published() => return Ok(()),
+            };
+            match read {
+                Ok(Ok(count)) => {
+                    self.take_note(count);
+                    return Ok(());
+                }
+                Ok(Err(error)) => return Err(End::Io(error)),
+                Err(_) if Instant::now() < deadline => {}
+                Err(_) => return Err(End::Notice(late)),
+            }
         }
-        Ok(())
     }
 
     /// Reads without waiting, for an Abandon or more requests, while searches run.

@@ -3,6 +3,7 @@
 //! [`Listeners`] accept connections; each is one task that reads requests, works on them in slices
 //! and writes every answer that is ready at once. One file for each operation lies in `operation`.
 
+mod budget;
 pub mod config;
 mod connection;
 mod followers;

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
-use super::{config::LimitsConfig, metrics::ServerMetrics};
+use super::{budget::Budget, config::LimitsConfig, metrics::ServerMetrics};
 use crate::{access::Access, auth::Authenticator, directory::Directory};
 
 /// What may change while the server runs; a connection keeps what it started with.
@@ -38,6 +38,8 @@ pub struct Service {
     pub authenticator: Authenticator,
     /// Counts.
     pub metrics: Arc<ServerMetrics>,
+    /// What searches may hold that sort or wait for their next page.
+    pub(super) memory: Arc<Budget>,
     settings: ArcSwap<Settings>,
     /// When it began, and with it the schema.
     pub(super) started: SystemTime,
@@ -62,6 +64,7 @@ impl Service {
             directory,
             authenticator,
             metrics,
+            memory: Budget::new(Budget::SEARCHES),
             settings: ArcSwap::from_pointee(settings),
             started: SystemTime::now(),
             is_ready: Box::new(is_ready),

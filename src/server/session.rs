@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::operation::Pages;
 use crate::access::AuthorizationIdentity;
 
 /// The state of one connection that operations see.
@@ -15,4 +16,6 @@ pub(super) struct Session {
     pub(super) tls: bool,
     /// Who is bound.
     pub(super) identity: AuthorizationIdentity,
+    /// Searches that wait for their next page; dropped with the identity that began them.
+    pub(super) pages: Pages,
 }

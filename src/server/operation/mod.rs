@@ -13,7 +13,7 @@ mod update;
 
 use std::{collections::VecDeque, time::Instant};
 
-pub(super) use self::search::{Following, Progress, Running};
+pub(super) use self::search::{Following, Pages, Progress, Running};
 use super::{Service, Settings, followers::Followers, metrics::OperationKind, session::Session};
 use crate::{
     access::AuthorizationIdentity,
@@ -45,7 +45,7 @@ pub(super) enum Next {
 /// The operations of a connection that are under way.
 #[derive(Clone, Copy)]
 pub(super) struct Outstanding<'o> {
-    pub(super) running: &'o VecDeque<Running>,
+    pub(super) running: &'o VecDeque<Box<Running>>,
     pub(super) followers: &'o Followers,
 }
 
@@ -89,7 +89,10 @@ pub(super) async fn start(
         }
         // The session is anonymous after a bind that fails, for whatever reason (RFC 4513
         // section 4).
-        Operation::Bind(_) => session.identity = AuthorizationIdentity::Anonymous,
+        Operation::Bind(_) => {
+            session.identity = AuthorizationIdentity::Anonymous;
+            session.pages.clear();
+        }
         _ => {}
     }
     let controls = match RequestControls::decode(request.operation.tag(), &request.controls) {
@@ -117,12 +120,15 @@ pub(super) async fn start(
         }
     };
     let answer = match &request.operation {
-        Operation::Search(search) => match search::start(&call, search, outstanding.len(), out) {
-            Ok(search::Started::Running(running)) => return Next::Search(running),
-            Ok(search::Started::Following(following)) => return Next::Follow(following),
-            Ok(search::Started::Answered) => LdapResult::SUCCESS.into(),
-            Err(result) => result.into(),
-        },
+        Operation::Search(search) => {
+            let pages = &mut session.pages;
+            match search::start(&call, pages, search, outstanding.len(), out) {
+                Ok(search::Started::Running(running)) => return Next::Search(running),
+                Ok(search::Started::Following(following)) => return Next::Follow(following),
+                Ok(search::Started::Answered(answer)) => answer,
+                Err(result) => result.into(),
+            }
+        }
         Operation::Extended(extended) => {
             return extended::start(&call, session, outstanding, extended, out);
         }

@@ -1,6 +1,6 @@
 //! From the base object to where a search looks (RFC 4511 section 4.5.1.1 to 4.5.1.3).
 
-use super::{Call, EntryWriter, Name, root_dse, target};
+use super::{Answer, Call, EntryWriter, Name, Shape, root_dse, target};
 use crate::{
     directory::{BoundFilter, Diversions, EntryId, OriginId, Reach, Region, Snapshot},
     proto::{
@@ -108,19 +108,19 @@ fn refer_to_originals(
 }
 
 /// Answers a search whose base is made up: the root DSE, or the subschema, below which there is
-/// nothing; false where it is not.
+/// nothing; `None` where it is not.
 pub(super) fn answer_made_up(
     call: &Call<'_>,
     request: &SearchRequest<'_>,
     snapshot: &Snapshot,
     name: &Name,
     out: &mut Vec<u8>,
-) -> Result<bool, LdapResult> {
+) -> Result<Option<Answer>, LdapResult> {
     if name.is_root() && request.scope != SearchScope::BaseObject {
-        return Ok(false);
+        return Ok(None);
     }
     let Some(made_up) = root_dse::made_up(call, snapshot, name)? else {
-        return Ok(false);
+        return Ok(None);
     };
     let subject = made_up.subject(snapshot);
     call.assert_of(subject)?;
@@ -134,9 +134,13 @@ pub(super) fn answer_made_up(
     let writer = EntryWriter::new(call, request, snapshot)?;
     let secrets = call.settings.access.secrets();
     let filter = BoundFilter::bind(&request.filter, snapshot, secrets);
-    if wanted && filter.evaluate(subject) == Some(true) {
-        let (dn, attributes) = (&*made_up.dn, &made_up.attributes);
-        writer.write_made_up(snapshot, call.id, dn, attributes, out);
-    }
-    Ok(true)
+    let wanted = wanted && filter.evaluate(subject) == Some(true);
+    let answer = Shape::answer_made_up(call, snapshot, || {
+        if wanted {
+            let (dn, attributes) = (&*made_up.dn, &made_up.attributes);
+            writer.write_made_up(snapshot, call.id, dn, attributes, out);
+        }
+        u64::from(wanted)
+    });
+    Ok(Some(answer))
 }

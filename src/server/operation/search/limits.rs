@@ -21,20 +21,30 @@ impl Limits {
     };
 
     pub(super) fn new(call: &Call<'_>, request: &SearchRequest<'_>) -> Self {
-        let limits = &call.settings.limits;
-        let own = u32::try_from(limits.size_limit).unwrap_or(u32::MAX);
+        let own = u32::try_from(call.settings.limits.size_limit).unwrap_or(u32::MAX);
         let size_limit = lower(request.size_limit, own);
-        let asked = Duration::from_secs(u64::from(request.time_limit));
-        let time_limit = match (asked.is_zero(), limits.time_limit.is_zero()) {
-            (true, true) => None,
-            (true, false) => Some(limits.time_limit),
-            (false, true) => Some(asked),
-            (false, false) => Some(asked.min(limits.time_limit)),
-        };
         Self {
             left: (size_limit > 0).then_some(size_limit),
-            deadline: time_limit.and_then(|limit| call.started.checked_add(limit)),
+            deadline: deadline(call, request),
         }
+    }
+
+    /// The limits of a search in pages: the client's size limit counts over all of them.
+    pub(super) fn of_pages(call: &Call<'_>, request: &SearchRequest<'_>) -> Self {
+        Self {
+            left: (request.size_limit > 0).then_some(request.size_limit),
+            deadline: deadline(call, request),
+        }
+    }
+
+    /// Gives the next page its own time.
+    pub(super) fn renew(&mut self, call: &Call<'_>, request: &SearchRequest<'_>) {
+        self.deadline = deadline(call, request);
+    }
+
+    /// Whether the next entry would be one too many.
+    pub(super) fn are_used_up(&self) -> bool {
+        self.left == Some(0)
     }
 
     /// Counts one more entry; the result where it is one too many.
@@ -64,6 +74,19 @@ impl Limits {
             )
         })
     }
+}
+
+/// When a request must be answered.
+fn deadline(call: &Call<'_>, request: &SearchRequest<'_>) -> Option<Instant> {
+    let own = call.settings.limits.time_limit;
+    let asked = Duration::from_secs(u64::from(request.time_limit));
+    let limit = match (asked.is_zero(), own.is_zero()) {
+        (true, true) => return None,
+        (true, false) => own,
+        (false, true) => asked,
+        (false, false) => asked.min(own),
+    };
+    call.started.checked_add(limit)
 }
 
 /// The stricter of two limits of which 0 means none.

@@ -9,20 +9,28 @@
 //! | nobody is bound | insufficientAccessRights |
 //! | the first synchronisation | busy |
 //! | more entries than allowed, more time than allowed | sizeLimitExceeded, timeLimitExceeded |
+//!
+//! What the controls for pages, order and windows add to it stands in their files.
 
 mod base;
 mod content_sync;
 mod following;
 mod limits;
+mod paged;
 mod persistent;
 mod running;
+mod shape;
+mod sort;
+mod vlv;
 
+use self::shape::Shape;
 pub(in crate::server) use self::{
     following::{Following, Progress},
+    paged::Pages,
     running::Running,
 };
 use super::{
-    Call,
+    Answer, Call,
     entry_writer::EntryWriter,
     root_dse,
     target::{self, Name},
@@ -34,17 +42,18 @@ use crate::{
 
 /// What became of a search so far.
 pub(super) enum Started {
-    /// All entries are written; success remains to be said.
-    Answered,
+    /// All entries are written; this remains to be said.
+    Answered(Answer),
     /// It is ready to run.
     Running(Box<Running>),
     /// It is ready to run, and goes on with changes.
     Following(Box<Following>),
 }
 
-/// Checks and plans a search.
+/// Checks and plans a search, or goes on with one of `pages`.
 pub(super) fn start(
     call: &Call<'_>,
+    pages: &mut Pages,
     request: &SearchRequest<'_>,
     outstanding: usize,
     out: &mut Vec<u8>,
@@ -53,10 +62,19 @@ pub(super) fn start(
         let following = following::start(call, request, wanted, outstanding)?;
         return Ok(Started::Following(Box::new(following)));
     }
+    if let Some(paged) = &call.controls.paged
+        && !paged.cookie.is_empty()
+    {
+        call.may_read()?;
+        return Ok(match pages.resume(call, request, paged)? {
+            Some(running) => Started::Running(running),
+            None => Started::Answered(paged::answer(0)),
+        });
+    }
     let name = Name::parse(request.base_object)?;
     let snapshot = call.service.directory.snapshot();
-    if base::answer_made_up(call, request, &snapshot, &name, out)? {
-        return Ok(Started::Answered);
+    if let Some(answer) = base::answer_made_up(call, request, &snapshot, &name, out)? {
+        return Ok(Started::Answered(answer));
     }
     if let Some(busy) = call.busy() {
         return Err(busy);
@@ -65,9 +83,19 @@ pub(super) fn start(
     let place = base::find(call, request, &snapshot, &name, out)?;
     let secrets = call.settings.access.secrets();
     let filter = BoundFilter::bind(&request.filter, &snapshot, secrets);
+    let mut shape = match Shape::of(call, &snapshot) {
+        Ok(shape) => shape.map(Box::new),
+        Err(answer) => return Ok(Started::Answered(answer)),
+    };
     let writer = EntryWriter::new(call, request, &snapshot)?;
     let search = Search::within(snapshot, place.base, request.scope, place.region, filter);
+    if let Some(page) = shape.as_mut().and_then(|shape| shape.page.as_mut()) {
+        if page.is_estimate() {
+            return Ok(Started::Answered(paged::answer(search.estimate(0))));
+        }
+        page.bind(pages.fingerprint(call, request), request);
+    }
     Ok(Started::Running(Box::new(Running::new(
-        call, request, search, writer,
+        call, request, search, writer, shape,
     ))))
 }

@@ -2,11 +2,17 @@
 
 use std::time::Instant;
 
-use super::{Call, EntryWriter, limits::Limits};
+use super::{
+    Call, EntryWriter, Pages,
+    limits::Limits,
+    paged::{self, Page},
+    shape::Shape,
+};
 use crate::{
     directory::{Search, Step},
     proto::{
-        LdapResult, MessageId,
+        LdapResult, MessageId, ResultCode,
+        control::PagedResults,
         request::SearchRequest,
         response::{self, write_result},
     },
@@ -18,6 +24,8 @@ pub(in crate::server) struct Running {
     id: MessageId,
     search: Search,
     writer: EntryWriter,
+    /// What controls make of it.
+    shape: Option<Box<Shape>>,
     limits: Limits,
     returned: u64,
     started: Instant,
@@ -29,15 +37,45 @@ impl Running {
         request: &SearchRequest<'_>,
         search: Search,
         writer: EntryWriter,
+        shape: Option<Box<Shape>>,
     ) -> Self {
+        // The server's own size limit is for each page.
+        let in_pages = shape.as_ref().is_some_and(|shape| shape.page.is_some());
+        let limits = if in_pages {
+            Limits::of_pages(call, request)
+        } else {
+            Limits::new(call, request)
+        };
         Self {
             id: call.id,
             search,
             writer,
-            limits: Limits::new(call, request),
+            shape,
+            limits,
             returned: 0,
             started: call.started,
         }
+    }
+
+    /// The pages it comes in.
+    pub(super) fn page(&self) -> Option<&Page> {
+        self.shape.as_ref()?.page.as_ref()
+    }
+
+    /// Begins the next page, as the answer to another request.
+    pub(super) fn resume(
+        &mut self,
+        call: &Call<'_>,
+        request: &SearchRequest<'_>,
+        paged: &PagedResults<'_>,
+    ) {
+        if let Some(page) = self.shape.as_mut().and_then(|shape| shape.page.as_mut()) {
+            page.turn(call, paged, self.returned);
+        }
+        self.id = call.id;
+        self.returned = 0;
+        self.started = call.started;
+        self.limits.renew(call, request);
     }
 
     /// The operation's number.
@@ -45,28 +83,33 @@ impl Running {
         self.id
     }
 
-    /// Works on it until `out` holds `mark` octets or `slice` candidates were looked at; true when
-    /// it is answered.
+    /// Works on it until `out` holds `mark` octets or `slice` candidates were looked at; gives it
+    /// back unless it is answered. Between two pages it stays in `pages`.
     pub(in crate::server) fn advance(
-        &mut self,
+        mut self: Box<Self>,
         service: &Service,
+        pages: &mut Pages,
         out: &mut Vec<u8>,
         mark: usize,
         slice: usize,
-    ) -> bool {
+    ) -> Option<Box<Self>> {
         let Some(result) = self.run(out, mark, slice) else {
-            return false;
+            return Some(self);
         };
-        write_result(out, self.id, response::tag::SEARCH_DONE, &result, &[]);
-        self.count(service, &result);
-        true
+        if self.shape.is_some() {
+            self.end_shaped(result, service, pages, out);
+        } else {
+            write_result(out, self.id, response::tag::SEARCH_DONE, &result, &[]);
+            self.count(service, &result);
+        }
+        None
     }
 
     /// Writes entries; the result once there is one.
     fn run(&mut self, out: &mut Vec<u8>, mark: usize, slice: usize) -> Option<LdapResult> {
         let mut budget = slice;
         while out.len() < mark {
-            match self.search.next(&mut budget) {
+            match self.next(&mut budget) {
                 Step::Match(entry) => {
                     if let Err(result) = self.limits.take() {
                         return Some(result);
@@ -82,6 +125,48 @@ impl Running {
             }
         }
         self.limits.late()
+    }
+
+    fn next(&mut self, budget: &mut usize) -> Step {
+        match &mut self.shape {
+            None => self.search.next(budget),
+            Some(shape) => shape.next(&mut self.search, budget, self.limits.are_used_up()),
+        }
+    }
+
+    /// Answers a search with what its controls ask for.
+    fn end_shaped(
+        mut self: Box<Self>,
+        mut result: LdapResult,
+        service: &Service,
+        pages: &mut Pages,
+        out: &mut Vec<u8>,
+    ) {
+        let mut room = None;
+        let mut controls = Vec::new();
+        if let Some(shape) = &mut self.shape {
+            if result.code == ResultCode::SUCCESS {
+                if let Some(failure) = shape.take_failure() {
+                    (result, controls) = (failure.result, failure.controls);
+                } else if let Some(page) = shape.page.as_ref().filter(|page| page.has_more()) {
+                    match pages.make_room(service, page, &self.search) {
+                        Ok(made) => room = Some(made),
+                        Err(refused) => result = refused,
+                    }
+                }
+            }
+            controls.extend(shape.controls(&result, self.returned));
+            if shape.page.is_some() {
+                let estimate = shape.estimate(&self.search, self.returned);
+                let cookie = room.as_ref().map_or(&[][..], |room| &room.cookie);
+                controls.push(paged::control(estimate, cookie));
+            }
+        }
+        write_result(out, self.id, response::tag::SEARCH_DONE, &result, &controls);
+        self.count(service, &result);
+        if let Some(room) = room {
+            pages.keep(self, room);
+        }
     }
 
     fn count(&self, service: &Service, result: &LdapResult) {

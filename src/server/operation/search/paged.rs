@@ -1,0 +1,290 @@
+//! Simple paged results (RFC 2696).
+//!
+//! Between two pages the search stays where it is, on the version of the directory that it began
+//! with: later changes neither show nor disturb. It waits on its connection, under a cookie that is
+//! good for one page, on this connection, until the next bind.
+//!
+//! | because | result code |
+//! | --- | --- |
+//! | a cookie that was not given out here, was used, is too old, or belongs to another search | unwillingToPerform |
+//! | no room for one more search that waits | busy |
+//!
+//! `sizeLimit` is for all pages together, `[limits] size_limit` for each answer, so for each page:
+//! a longer page ends there, with a cookie. Time limits are for each page. Page size 0 ends the
+//! search of a cookie; without a cookie it asks for the estimate alone.
+
+use std::{
+    hash::BuildHasher,
+    time::{Duration, Instant},
+};
+
+use super::{Answer, Call, Running};
+use crate::{
+    ber::{self, write_integer, write_nested, write_octets},
+    directory::{EntryId, Search},
+    proto::{
+        LdapResult, RequestControls, ResultCode,
+        control::{PagedResults, oid},
+        request::SearchRequest,
+        response::ResponseControl,
+    },
+    server::{Service, budget::Held},
+};
+
+/// Searches of one connection that may wait; beyond it the one that waits longest is dropped.
+const MAX_WAITING: usize = 16;
+/// How long one may wait: it keeps an old version of the directory in memory.
+const MAX_AGE: Duration = Duration::from_secs(5 * 60);
+/// What a search that waits takes beside what it says itself.
+const OVERHEAD: usize = 2048;
+
+/// The place of an answer in a search that comes in pages.
+pub(super) struct Page {
+    /// Identifies the request, so that a cookie continues no other.
+    fingerprint: u64,
+    /// About how many octets its attribute list takes while it waits.
+    list_octets: usize,
+    /// Entries this page has room for.
+    left: u32,
+    /// Entries of the pages before.
+    before: u64,
+    /// The first entry of the next page.
+    ahead: Option<EntryId>,
+}
+
+impl Page {
+    /// The first page of a search, not bound to it yet.
+    pub(super) fn new(call: &Call<'_>, request: &PagedResults<'_>) -> Self {
+        Self {
+            fingerprint: 0,
+            list_octets: 0,
+            left: page_size(call, request),
+            before: 0,
+            ahead: None,
+        }
+    }
+
+    /// Whether no entries are wanted at all.
+    pub(super) fn is_estimate(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Binds the pages to a request.
+    pub(super) fn bind(&mut self, fingerprint: u64, request: &SearchRequest<'_>) {
+        self.fingerprint = fingerprint;
+        // A name with options stands for as many as the type has subtypes.
+        let octets = request.attributes.iter().map(|name| 256 + 64 * name.len());
+        self.list_octets = octets.sum();
+    }
+
+    /// Begins the next page after one with `returned` entries.
+    pub(super) fn turn(&mut self, call: &Call<'_>, request: &PagedResults<'_>, returned: u64) {
+        self.left = page_size(call, request);
+        self.before += returned;
+    }
+
+    /// Entries of the pages before.
+    pub(super) fn before(&self) -> u64 {
+        self.before
+    }
+
+    /// Whether there is a next page.
+    pub(super) fn has_more(&self) -> bool {
+        self.ahead.is_some()
+    }
+
+    /// The entry that was found for this page already.
+    pub(super) fn take_ahead(&mut self) -> Option<EntryId> {
+        if self.left > 0 {
+            self.ahead.take()
+        } else {
+            None
+        }
+    }
+
+    /// Whether an entry belongs into this page. One that does not begins the next, unless it was
+    /// one too many in all.
+    pub(super) fn take_place(&mut self, entry: EntryId, spent: bool) -> bool {
+        if self.left == 0 && !spent {
+            self.ahead = Some(entry);
+            return false;
+        }
+        self.left = self.left.saturating_sub(1);
+        true
+    }
+}
+
+fn page_size(call: &Call<'_>, request: &PagedResults<'_>) -> u32 {
+    match u32::try_from(call.settings.limits.size_limit) {
+        Ok(limit) if limit > 0 => request.size.min(limit),
+        _ => request.size,
+    }
+}
+
+/// realSearchControlValue with an estimate of all entries.
+pub(super) fn control(estimate: u64, cookie: &[u8]) -> ResponseControl {
+    let size = i32::try_from(estimate).unwrap_or(i32::MAX);
+    let mut value = Vec::new();
+    write_nested(&mut value, ber::SEQUENCE, |out| {
+        write_integer(out, ber::INTEGER, size.into());
+        write_octets(out, ber::OCTET_STRING, cookie);
+    });
+    ResponseControl {
+        oid: oid::PAGED_RESULTS,
+        value: Some(value),
+    }
+}
+
+/// The answer to a search without entries.
+pub(super) fn answer(estimate: u64) -> Answer {
+    Answer {
+        result: LdapResult::SUCCESS,
+        controls: vec![control(estimate, &[])],
+    }
+}
+
+type Cookie = [u8; 16];
+
+/// The searches of one connection that wait for their next page.
+#[derive(Default)]
+pub(in crate::server) struct Pages {
+    /// The one that waits longest first.
+    waiting: Vec<Waiting>,
+    hasher: foldhash::fast::RandomState,
+}
+
+struct Waiting {
+    cookie: Cookie,
+    since: Instant,
+    running: Box<Running>,
+    /// Given back when it is dropped.
+    _held: Held,
+}
+
+/// Room for one more search, and the cookie it will have.
+pub(super) struct Room {
+    pub(super) cookie: Cookie,
+    held: Held,
+}
+
+impl Pages {
+    /// Drops all of them.
+    pub(in crate::server) fn clear(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// Drops those that waited too long; gives when the next one will have.
+    pub(in crate::server) fn expire(&mut self) -> Option<Instant> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        self.expire_at(Instant::now())
+    }
+
+    fn expire_at(&mut self, now: Instant) -> Option<Instant> {
+        let expired = self
+            .waiting
+            .partition_point(|waiting| now.saturating_duration_since(waiting.since) >= MAX_AGE);
+        self.waiting.drain(..expired);
+        let first = self.waiting.first()?;
+        first.since.checked_add(MAX_AGE)
+    }
+
+    /// What tells one search from another: everything but cookie, page size and time limit.
+    pub(super) fn fingerprint(&self, call: &Call<'_>, request: &SearchRequest<'_>) -> u64 {
+        let controls = RequestControls {
+            paged: None,
+            ..call.controls.clone()
+        };
+        self.hasher.hash_one((
+            (request.base_object, request.scope, request.deref_aliases),
+            (request.size_limit, request.types_only),
+            (&request.filter, &request.attributes),
+            controls,
+        ))
+    }
+
+    /// Continues the search of a cookie with its next page; `None` where the client ends it.
+    pub(super) fn resume(
+        &mut self,
+        call: &Call<'_>,
+        request: &SearchRequest<'_>,
+        paged: &PagedResults<'_>,
+    ) -> Result<Option<Box<Running>>, LdapResult> {
+        self.expire();
+        let place = self
+            .waiting
+            .iter()
+            .position(|waiting| waiting.cookie == paged.cookie);
+        // Whatever comes of it, a cookie is good once.
+        let Some(found) = place.map(|place| self.waiting.remove(place)) else {
+            return Err(refused(
+                "this cookie is not, or no more, good on this connection: begin anew",
+            ));
+        };
+        if paged.size == 0 {
+            return Ok(None);
+        }
+        let mut running = found.running;
+        let fingerprint = self.fingerprint(call, request);
+        let same = running
+            .page()
+            .is_some_and(|page| page.fingerprint == fingerprint);
+        if !same {
+            return Err(refused("this cookie belongs to another search"));
+        }
+        running.resume(call, request, paged);
+        Ok(Some(running))
+    }
+
+    /// Makes room for a search that has a next page.
+    ///
+    /// # Errors
+    /// busy, where too many searches wait on all connections.
+    pub(super) fn make_room(
+        &mut self,
+        service: &Service,
+        page: &Page,
+        search: &Search,
+    ) -> Result<Room, LdapResult> {
+        let octets = OVERHEAD + page.list_octets + search.octets();
+        if self.waiting.len() >= MAX_WAITING {
+            self.waiting.remove(0);
+        }
+        let mut held = Held::new(&service.memory);
+        while !held.resize(octets) {
+            if self.waiting.is_empty() {
+                return Err(LdapResult::new(
+                    ResultCode::BUSY,
+                    "too many searches wait for their next page: try again later",
+                ));
+            }
+            self.waiting.remove(0);
+        }
+        let mut cookie = Cookie::default();
+        getrandom::fill(&mut cookie).map_err(|_| {
+            LdapResult::new(ResultCode::OTHER, "the system gives no random numbers")
+        })?;
+        Ok(Room { cookie, held })
+    }
+
+    /// Keeps a search until its next page is asked for.
+    pub(super) fn keep(&mut self, running: Box<Running>, room: Room) {
+        self.waiting.push(Waiting {
+            cookie: room.cookie,
+            since: Instant::now(),
+            running,
+            _held: room.held,
+        });
+    }
+}
+
+impl std::fmt::Debug for Pages {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Pages({})", self.waiting.len())
+    }
+}
+
+fn refused(why: &str) -> LdapResult {
+    LdapResult::new(ResultCode::UNWILLING_TO_PERFORM, why)
+}
