@@ -3,7 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::build::*;
-use crate::{directory::Search, entry::Entry, proto::request::SearchScope};
+use crate::{
+    directory::{Search, Step},
+    entry::Entry,
+    proto::request::SearchScope,
+};
 
 fn world() -> Vec<Entry> {
     vec![
@@ -171,4 +175,40 @@ fn slices_lose_and_repeat_nothing() {
             assert_eq!(sliced(slice), all);
         }
     }
+}
+
+#[test]
+fn a_search_that_waits_finds_what_it_began_with() {
+    let fixture = Fixture::new(
+        [domain(1)]
+            .into_iter()
+            .chain((10..50).map(|number| user(number, 1, &format!("u{number}")))),
+    );
+    let now = fixture.now();
+    let scope = SearchScope::WholeSubtree;
+    let mut search = Search::new(Arc::clone(&now), None, scope, bind(&now, "(uid=u*)"));
+    let mut found = Vec::new();
+    for round in 0u32.. {
+        // Between any two pages everything may change.
+        let number = 10 + round;
+        fixture.change(
+            [user(number, 1, "other"), user(100 + round, 1, "ufresh")],
+            &[49 - round],
+        );
+        let mut budget = 7;
+        let page = std::iter::from_fn(|| match search.next(&mut budget) {
+            Step::Match(entry) => Some(entry),
+            Step::Paused | Step::Complete => None,
+        });
+        let before = found.len();
+        found.extend(page.map(|entry| now.dn(entry)));
+        if found.len() == before {
+            break;
+        }
+    }
+    found.sort();
+    let expected: Vec<String> = (10..50)
+        .map(|number| format!("CN=u{number},DC=corp,DC=example,DC=com"))
+        .collect();
+    assert_eq!(found, expected);
 }

@@ -15,6 +15,7 @@
 
 use std::{
     hash::BuildHasher,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -28,7 +29,7 @@ use crate::{
         request::SearchRequest,
         response::ResponseControl,
     },
-    server::{Service, budget::Held},
+    server::budget::{Budget, Held},
 };
 
 /// Searches of one connection that may wait; beyond it the one that waits longest is dropped.
@@ -86,6 +87,11 @@ impl Page {
     /// Entries of the pages before.
     pub(super) fn before(&self) -> u64 {
         self.before
+    }
+
+    /// About how many octets the search takes while it waits for the next page.
+    pub(super) fn octets(&self, search: &Search) -> usize {
+        OVERHEAD + self.list_octets + search.octets()
     }
 
     /// Whether there is a next page.
@@ -146,17 +152,16 @@ pub(super) fn answer(estimate: u64) -> Answer {
 type Cookie = [u8; 16];
 
 /// The searches of one connection that wait for their next page.
-#[derive(Default)]
-pub(in crate::server) struct Pages {
+pub(in crate::server) struct Pages<S = Box<Running>> {
     /// The one that waits longest first.
-    waiting: Vec<Waiting>,
+    waiting: Vec<Waiting<S>>,
     hasher: foldhash::fast::RandomState,
 }
 
-struct Waiting {
+struct Waiting<S> {
     cookie: Cookie,
     since: Instant,
-    running: Box<Running>,
+    search: S,
     /// Given back when it is dropped.
     _held: Held,
 }
@@ -168,6 +173,48 @@ pub(super) struct Room {
 }
 
 impl Pages {
+    /// What tells one search from another: everything but cookie, page size and time limit.
+    pub(super) fn fingerprint(&self, call: &Call<'_>, request: &SearchRequest<'_>) -> u64 {
+        let controls = RequestControls {
+            paged: None,
+            ..call.controls.clone()
+        };
+        self.hasher.hash_one((
+            (request.base_object, request.scope, request.deref_aliases),
+            (request.size_limit, request.types_only),
+            (&request.filter, &request.attributes),
+            controls,
+        ))
+    }
+
+    /// Continues the search of a cookie with its next page; `None` where the client ends it.
+    pub(super) fn resume(
+        &mut self,
+        call: &Call<'_>,
+        request: &SearchRequest<'_>,
+        paged: &PagedResults<'_>,
+    ) -> Result<Option<Box<Running>>, LdapResult> {
+        let Some(mut running) = self.take(paged.cookie) else {
+            return Err(refused(
+                "this cookie is not, or no more, good on this connection: begin anew",
+            ));
+        };
+        if paged.size == 0 {
+            return Ok(None);
+        }
+        let fingerprint = self.fingerprint(call, request);
+        let same = running
+            .page()
+            .is_some_and(|page| page.fingerprint == fingerprint);
+        if !same {
+            return Err(refused("this cookie belongs to another search"));
+        }
+        running.resume(call, request, paged);
+        Ok(Some(running))
+    }
+}
+
+impl<S> Pages<S> {
     /// Drops all of them.
     pub(in crate::server) fn clear(&mut self) {
         self.waiting.clear();
@@ -190,68 +237,29 @@ impl Pages {
         first.since.checked_add(MAX_AGE)
     }
 
-    /// What tells one search from another: everything but cookie, page size and time limit.
-    pub(super) fn fingerprint(&self, call: &Call<'_>, request: &SearchRequest<'_>) -> u64 {
-        let controls = RequestControls {
-            paged: None,
-            ..call.controls.clone()
-        };
-        self.hasher.hash_one((
-            (request.base_object, request.scope, request.deref_aliases),
-            (request.size_limit, request.types_only),
-            (&request.filter, &request.attributes),
-            controls,
-        ))
-    }
-
-    /// Continues the search of a cookie with its next page; `None` where the client ends it.
-    pub(super) fn resume(
-        &mut self,
-        call: &Call<'_>,
-        request: &SearchRequest<'_>,
-        paged: &PagedResults<'_>,
-    ) -> Result<Option<Box<Running>>, LdapResult> {
+    /// Takes out the search of a cookie: it is good once, whatever comes of it.
+    fn take(&mut self, cookie: &[u8]) -> Option<S> {
         self.expire();
         let place = self
             .waiting
             .iter()
-            .position(|waiting| waiting.cookie == paged.cookie);
-        // Whatever comes of it, a cookie is good once.
-        let Some(found) = place.map(|place| self.waiting.remove(place)) else {
-            return Err(refused(
-                "this cookie is not, or no more, good on this connection: begin anew",
-            ));
-        };
-        if paged.size == 0 {
-            return Ok(None);
-        }
-        let mut running = found.running;
-        let fingerprint = self.fingerprint(call, request);
-        let same = running
-            .page()
-            .is_some_and(|page| page.fingerprint == fingerprint);
-        if !same {
-            return Err(refused("this cookie belongs to another search"));
-        }
-        running.resume(call, request, paged);
-        Ok(Some(running))
+            .position(|waiting| waiting.cookie == cookie)?;
+        Some(self.waiting.remove(place).search)
     }
 
-    /// Makes room for a search that has a next page.
+    /// Makes room for a search of this many octets.
     ///
     /// # Errors
     /// busy, where too many searches wait on all connections.
     pub(super) fn make_room(
         &mut self,
-        service: &Service,
-        page: &Page,
-        search: &Search,
+        memory: &Arc<Budget>,
+        octets: usize,
     ) -> Result<Room, LdapResult> {
-        let octets = OVERHEAD + page.list_octets + search.octets();
         if self.waiting.len() >= MAX_WAITING {
             self.waiting.remove(0);
         }
-        let mut held = Held::new(&service.memory);
+        let mut held = Held::new(memory);
         while !held.resize(octets) {
             if self.waiting.is_empty() {
                 return Err(LdapResult::new(
@@ -269,17 +277,26 @@ impl Pages {
     }
 
     /// Keeps a search until its next page is asked for.
-    pub(super) fn keep(&mut self, running: Box<Running>, room: Room) {
+    pub(super) fn keep(&mut self, search: S, room: Room) {
         self.waiting.push(Waiting {
             cookie: room.cookie,
             since: Instant::now(),
-            running,
+            search,
             _held: room.held,
         });
     }
 }
 
-impl std::fmt::Debug for Pages {
+impl<S> Default for Pages<S> {
+    fn default() -> Self {
+        Self {
+            waiting: Vec::new(),
+            hasher: foldhash::fast::RandomState::default(),
+        }
+    }
+}
+
+impl<S> std::fmt::Debug for Pages<S> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "Pages({})", self.waiting.len())
     }
@@ -287,4 +304,66 @@ impl std::fmt::Debug for Pages {
 
 fn refused(why: &str) -> LdapResult {
     LdapResult::new(ResultCode::UNWILLING_TO_PERFORM, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keep(pages: &mut Pages<u32>, memory: &Arc<Budget>, search: u32) -> Cookie {
+        let room = pages.make_room(memory, 10).unwrap();
+        let cookie = room.cookie;
+        pages.keep(search, room);
+        cookie
+    }
+
+    #[test]
+    fn cookies_differ_and_are_good_once() {
+        let memory = Budget::new(1000);
+        let mut pages = Pages::default();
+        let one = keep(&mut pages, &memory, 1);
+        let other = keep(&mut pages, &memory, 2);
+        assert_ne!(one, other);
+        assert_eq!(pages.take(b""), None);
+        assert_eq!(pages.take(&other), Some(2));
+        assert_eq!(pages.take(&other), None);
+        assert_eq!(pages.take(&one), Some(1));
+        let one = keep(&mut pages, &memory, 1);
+        pages.clear();
+        assert_eq!(pages.take(&one), None);
+    }
+
+    #[test]
+    fn what_waits_too_long_is_dropped() {
+        let memory = Budget::new(1000);
+        let mut pages = Pages::default();
+        assert_eq!(pages.expire(), None);
+        let one = keep(&mut pages, &memory, 1);
+        let other = keep(&mut pages, &memory, 2);
+        let first = pages.waiting[0].since;
+        assert_eq!(pages.expire(), Some(first + MAX_AGE));
+        pages.waiting[1].since = first + Duration::from_secs(1);
+        let then = pages.expire_at(first + MAX_AGE);
+        assert_eq!(then, Some(first + MAX_AGE + Duration::from_secs(1)));
+        assert_eq!(pages.take(&one), None);
+        assert_eq!(pages.take(&other), Some(2));
+    }
+
+    #[test]
+    fn all_connections_share_one_bound() {
+        let memory = Budget::new(25);
+        let (mut one, mut other) = (Pages::default(), Pages::default());
+        let first = keep(&mut one, &memory, 1);
+        keep(&mut one, &memory, 2);
+        // Somebody else's are not dropped for it, one's own are.
+        let refused = other.make_room(&memory, 10).map(|_| ()).unwrap_err();
+        assert_eq!(refused.code, ResultCode::BUSY);
+        let third = keep(&mut one, &memory, 3);
+        assert_eq!(one.take(&first), None);
+        assert_eq!(one.take(&third), Some(3));
+        keep(&mut other, &memory, 4);
+        drop(other);
+        keep(&mut one, &memory, 5);
+        assert_eq!(one.waiting.len(), 2);
+    }
 }

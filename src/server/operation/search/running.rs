@@ -149,7 +149,8 @@ impl Running {
                 if let Some(failure) = shape.take_failure() {
                     (result, controls) = (failure.result, failure.controls);
                 } else if let Some(page) = shape.page.as_ref().filter(|page| page.has_more()) {
-                    match pages.make_room(service, page, &self.search) {
+                    let octets = page.octets(&self.search);
+                    match pages.make_room(&service.memory, octets) {
                         Ok(made) => room = Some(made),
                         Err(refused) => result = refused,
                     }

@@ -55,7 +55,7 @@ impl Shape {
                 let sorted = match order {
                     Ok(order) => {
                         let view = view(call, &order, snapshot)?;
-                        Ok(Sorted::new(call, order, view))
+                        Ok(Sorted::new(&call.service.memory, order, view))
                     }
                     Err(result) if controls.vlv.is_some() => {
                         return Err(fail_view(result.code, Some(&result)));

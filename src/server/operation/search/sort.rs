@@ -11,16 +11,16 @@
 //! Where the control is critical, the search then fails with unavailableCriticalExtension;
 //! otherwise the entries come in no order.
 
-use std::vec;
+use std::{sync::Arc, vec};
 
-use super::{Call, vlv::View};
+use super::vlv::View;
 use crate::{
     ber::{self, write_integer, write_nested, write_octets},
     directory::{
         EntryId, MAX_SORT_KEYS, Order, Search, Sorter, Step, Unsortable, UnsortableReason,
     },
     proto::{LdapResult, ResultCode, control::oid, response::ResponseControl},
-    server::budget::Held,
+    server::budget::{Budget, Held},
 };
 
 /// Octets that one search may hold to sort: some 500,000 names.
@@ -111,10 +111,10 @@ enum State {
 }
 
 impl Sorted {
-    pub(super) fn new(call: &Call<'_>, order: Order, view: Option<View>) -> Self {
+    pub(super) fn new(memory: &Arc<Budget>, order: Order, view: Option<View>) -> Self {
         Self {
             state: State::Collecting(Sorter::new(order)),
-            held: Held::new(&call.service.memory),
+            held: Held::new(memory),
             view,
             result: SortResult::new(ResultCode::SUCCESS),
         }
@@ -202,4 +202,80 @@ impl Sorted {
 /// Asks the server's budget in large steps, since all connections share it.
 fn has_room(held: &mut Held, octets: usize) -> bool {
     octets <= held.octets() || (octets <= MAX_OCTETS && held.resize(octets.next_multiple_of(STEP)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        access::Secrets,
+        directory::{
+            Snapshot,
+            tests::build::{Fixture, bind, local, local_top},
+        },
+        proto::{control::SortKey, request::SearchScope},
+    };
+
+    fn fixture() -> Fixture {
+        let people = (10..40u32)
+            .map(|number| local(number, Some(1), &format!("cn=p{}", 100 - number), "person"));
+        Fixture::new([local_top(1)].into_iter().chain(people))
+    }
+
+    /// Names in the order they come, in slices of `slice`.
+    fn run(snapshot: &Arc<Snapshot>, memory: &Arc<Budget>, slice: usize) -> (Vec<String>, Sorted) {
+        let key = SortKey {
+            attribute: b"cn",
+            ordering_rule: None,
+            reverse: false,
+        };
+        let secrets = Secrets::new(snapshot.schema());
+        let order = Order::bind(&[key], snapshot, &secrets).unwrap();
+        let filter = bind(snapshot, "(cn=*)");
+        let mut search = Search::new(
+            Arc::clone(snapshot),
+            None,
+            SearchScope::WholeSubtree,
+            filter,
+        );
+        let mut sorted = Sorted::new(memory, order, None);
+        let mut names = Vec::new();
+        let mut budget = slice;
+        loop {
+            match sorted.next(&mut search, &mut budget) {
+                Step::Match(id) => names.push(snapshot.entry(id).unwrap().rdn.to_string()),
+                Step::Paused => budget = slice,
+                Step::Complete => return (names, sorted),
+            }
+        }
+    }
+
+    #[test]
+    fn slices_change_nothing() {
+        let fixture = fixture();
+        let now = fixture.now();
+        let memory = Budget::new(10 * STEP);
+        let expected: Vec<String> = (61..=90).map(|number| format!("cn=p{number}")).collect();
+        for slice in [1, 2, 7, 1000] {
+            let (names, sorted) = run(&now, &memory, slice);
+            assert_eq!(names, expected, "{slice}");
+            assert_eq!(sorted.result.code, ResultCode::SUCCESS);
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_to_sort_comes_unsorted_and_whole() {
+        let fixture = fixture();
+        let now = fixture.now();
+        for (octets, slice) in [(0, 1), (STEP - 1, 3), (0, 1000)] {
+            let memory = Budget::new(octets);
+            let (mut names, sorted) = run(&now, &memory, slice);
+            assert_eq!(sorted.result.code, ResultCode::ADMIN_LIMIT_EXCEEDED);
+            names.sort();
+            names.dedup();
+            assert_eq!(names.len(), 30);
+            drop(sorted);
+            assert!(Held::new(&memory).resize(octets), "all is given back");
+        }
+    }
 }
