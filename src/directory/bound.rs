@@ -158,7 +158,9 @@ impl Binder<'_> {
         attribute: &[u8],
         test: impl FnOnce(AttributeId) -> Option<(Test, bool)>,
     ) -> Option<Item> {
-        let description = AttributeDescription::parse(attribute)?;
+        let mut description = AttributeDescription::parse(attribute)?;
+        // It says how values travel, and is no subtype (RFC 4522 section 4).
+        description.options.retain(|option| option != "binary");
         let schema = self.snapshot.schema();
         let id = schema.attribute(description.base.as_bytes())?;
         if self.secrets.contains(id) {
@@ -425,13 +427,12 @@ impl Parts {
     }
 }
 
-/// Whether an attribute option is defined: `binary` (RFC 4522), languages (RFC 3866), AD's ranges,
-/// or private ones (RFC 4512 section 2.5.2); given in lower case.
+/// Whether an attribute option is defined: languages (RFC 3866), AD's ranges, or private ones
+/// (RFC 4512 section 2.5.2); given in lower case.
 fn is_known(option: &str) -> bool {
-    option == "binary"
-        || ["lang-", "x-", "range="]
-            .iter()
-            .any(|prefix| option.starts_with(prefix))
+    ["lang-", "x-", "range="]
+        .iter()
+        .any(|prefix| option.starts_with(prefix))
 }
 
 /// The entries of one set of postings, as a bitmap.

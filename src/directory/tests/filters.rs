@@ -166,7 +166,7 @@ impl Plain {
             return None;
         }
         let options = match attribute {
-            Some(attribute) => AttributeDescription::parse(attribute.as_bytes())?.options,
+            Some(attribute) => tags(AttributeDescription::parse(attribute.as_bytes())?),
             None => Vec::new(),
         };
         let own = self
@@ -269,7 +269,7 @@ impl Plain {
         if Secrets::new(schema).contains(id) {
             return None;
         }
-        let options = parsed.options;
+        let options = tags(parsed);
         Some(
             self.values
                 .iter()
@@ -280,6 +280,13 @@ impl Plain {
                 .map(|(_, _, value)| value.as_slice()),
         )
     }
+}
+
+/// The options that make a subtype; `binary` is none of them.
+fn tags(description: AttributeDescription<'_>) -> Vec<String> {
+    let mut options = description.options;
+    options.retain(|option| option != "binary");
+    options
 }
 
 /// The truth of an assertion: what is outside of what the schema knows is never false.
@@ -972,4 +979,224 @@ fn secrets_are_neither_found_nor_missed() {
     }
     let by_rule = fixture.find("(:octetStringMatch:=secret)");
     assert_eq!(by_rule, NOBODY);
+}
+
+/// One local entry that lists its most specific class only.
+fn ada() -> Entry {
+    let mut made = local(3, Some(2), "cn=Ada", "inetOrgPerson")
+        .with("sn", &["Lovelace"])
+        .with("cn;lang-en", &["Augusta Ada"])
+        .with("description", &["The quick brown fox.", "e-mail first"])
+        .with("telephoneNumber", &["+1 800-FLOWERS"])
+        .with("postalAddress", &["1 Main St$Anytown \\24 5"])
+        .with("mail", &["Ada@example.com"])
+        .with("uidNumber", &["1000"])
+        .with("c", &["GB"])
+        .with("title", &["AbcDef"])
+        .with("preferredLanguage", &["en"])
+        .with("uniqueMember", &["cn=Ada,ou=o1,dc=example,dc=com#'01'B"]);
+    made.set("userCertificate;binary", vec![vec![0x30, 0]]);
+    made.set("jpegPhoto", vec![b"a\0b".to_vec()]);
+    made
+}
+
+fn little() -> Fixture {
+    Fixture::new([
+        local_top(1),
+        local(2, Some(1), "ou=o1", "organizationalUnit"),
+        ada(),
+    ])
+}
+
+/// Filters with what they are of that entry: true, false or Undefined.
+#[test]
+fn each_kind_of_assertion_is_true_false_or_undefined() {
+    const TRUE: Option<bool> = Some(true);
+    const FALSE: Option<bool> = Some(false);
+    let fixture = little();
+    let scope = "(entryUUID=*)";
+    for (filter, expected) in [
+        // Classes by name, number and superclass.
+        ("(objectClass=inetOrgPerson)", TRUE),
+        ("(objectClass=INETORGPERSON)", TRUE),
+        ("(objectClass=person)", TRUE),
+        ("(objectClass=top)", TRUE),
+        ("(objectClass=2.5.6.6)", TRUE),
+        ("(2.5.4.0=2.5.6.7)", TRUE),
+        ("(objectClass=device)", FALSE),
+        ("(objectClass=1.2.3.4)", FALSE),
+        ("(objectClass=noSuchClass)", None),
+        ("(objectClass=no such)", None),
+        // Subtypes and options.
+        ("(name=ada)", TRUE),
+        ("(name=lovelace)", TRUE),
+        ("(name=gb)", TRUE),
+        ("(cn=augusta ada)", TRUE),
+        ("(cn;lang-en=augusta ada)", TRUE),
+        ("(cn;LANG-EN=*)", TRUE),
+        ("(name;lang-en=augusta ada)", TRUE),
+        ("(cn;lang-en=ada)", FALSE),
+        ("(cn;lang-de=*)", FALSE),
+        ("(cn;no-such=*)", None),
+        ("(userCertificate=*)", TRUE),
+        ("(userCertificate;binary=\\30\\00)", TRUE),
+        ("(jpegPhoto;binary=a\\00b)", TRUE),
+        ("(jpegPhoto=a)", FALSE),
+        // Unknown attributes.
+        ("(noSuch=*)", None),
+        ("(noSuch=a)", None),
+        ("(noSuch>=a)", None),
+        ("(noSuch~=a)", None),
+        ("(noSuch=a*)", None),
+        ("(noSuch:=a)", None),
+        ("(1.2.3=*)", None),
+        // Rules that there are not.
+        ("(cn>=a)", None),
+        ("(description<=z)", None),
+        ("(uidNumber=1*)", None),
+        ("(jpegPhoto=a*)", None),
+        ("(userPKCS12=a)", None),
+        ("(objectClass=inet*)", None),
+        // Assertions of another syntax.
+        ("(uidNumber=01000)", None),
+        ("(uidNumber=1e3)", None),
+        ("(uidNumber>=)", None),
+        ("(cn=)", None),
+        ("(cn=\\ff)", None),
+        ("(cn=\\ed\\a0\\80)", None),
+        ("(cn=\\f8\\88\\80\\80\\80)", None),
+        ("(cn=\\ee\\80\\80)", None),
+        ("(cn=*\\ff*)", None),
+        ("(mail=\\c3\\a9)", None),
+        ("(mail=*\\c3\\a9)", None),
+        ("(mail=)", FALSE),
+        ("(telephoneNumber=a@b)", None),
+        ("(telephoneNumber=*@*)", None),
+        ("(hasSubordinates=false)", None),
+        ("(createTimestamp>=2024)", None),
+        ("(entryUUID=1)", None),
+        ("(member=a)", None),
+        ("(seeAlso=cn=a+cn=b)", None),
+        ("(postalAddress=a$)", None),
+        // Operational and derived attributes.
+        ("(hasSubordinates=FALSE)", TRUE),
+        ("(numSubordinates=0)", TRUE),
+        ("(numSubordinates<=-1)", FALSE),
+        ("(entryDN=*)", TRUE),
+        ("(entryDN=CN=ada, OU=O1,dc=EXAMPLE,dc=com)", TRUE),
+        ("(entryDN=2.5.4.3=Ada,ou=o1,dc=example,dc=com)", TRUE),
+        ("(entryDN=cn=#0403416461,ou=o1,dc=example,dc=com)", TRUE),
+        ("(entryDN=ou=o1,dc=example,dc=com)", FALSE),
+        ("(entryDN=noSuch=x)", FALSE),
+        ("(structuralObjectClass=2.16.840.1.113730.3.2.2)", TRUE),
+        ("(structuralObjectClass=*)", TRUE),
+        ("(subschemaSubentry=CN=subschema)", TRUE),
+        // Values as their rules compare them.
+        ("(cn~=ADA)", TRUE),
+        ("(telephoneNumber=1800flowers)", FALSE),
+        ("(telephoneNumber=+1800flowers)", TRUE),
+        ("(telephoneNumber=+1 8-00*FLO*ers)", TRUE),
+        (
+            "(uidNumber>=-170141183460469231731687303715884105729)",
+            TRUE,
+        ),
+        (
+            "(uidNumber>=170141183460469231731687303715884105729)",
+            FALSE,
+        ),
+        ("(uidNumber<=1000)", TRUE),
+        ("(uidNumber>=1001)", FALSE),
+        ("(postalAddress=1 MAIN st$anytown \\5c24 5)", TRUE),
+        ("(postalAddress=*main*\\5c24*)", TRUE),
+        ("(postalAddress=*st$any*)", FALSE),
+        ("(uniqueMember=CN=ADA,OU=o1,DC=example,DC=com#'01'B)", TRUE),
+        ("(uniqueMember=CN=ADA,OU=o1,DC=example,DC=com)", FALSE),
+        // Extensible matches.
+        ("(title:=ABCDEF)", TRUE),
+        ("(title:caseExactMatch:=AbcDef)", TRUE),
+        ("(title:2.5.13.5:=abcdef)", FALSE),
+        ("(title:CASEEXACTSUBSTRINGSMATCH:=\\2abcD\\2a)", TRUE),
+        ("(title:caseExactSubstringsMatch:=\\2aBCD\\2a)", FALSE),
+        ("(title:caseExactSubstringsMatch:=BCD)", None),
+        ("(title:caseIgnoreOrderingMatch:=b)", TRUE),
+        ("(title:caseIgnoreOrderingMatch:=abcdef)", FALSE),
+        ("(uidNumber:integerOrderingMatch:=1001)", TRUE),
+        ("(uidNumber:integerOrderingMatch:=1000)", FALSE),
+        ("(description:wordMatch:=FOX)", TRUE),
+        ("(description:wordMatch:=e-mail)", TRUE),
+        ("(description:wordMatch:=quick brown)", FALSE),
+        ("(description:2.5.13.33:=quick brown)", TRUE),
+        ("(description:keywordMatch:=bro)", FALSE),
+        ("(name:caseExactMatch:=Lovelace)", TRUE),
+        ("(cn:integerMatch:=1)", None),
+        ("(uidNumber:caseIgnoreMatch:=1000)", None),
+        ("(mail:caseExactMatch:=Ada@example.com)", None),
+        ("(mail:caseExactIA5Match:=Ada@example.com)", TRUE),
+        ("(cn:noSuchMatch:=a)", None),
+        ("(cn:1.2.3:=a)", None),
+        ("(:noSuchMatch:=a)", None),
+        ("(:caseExactMatch:=AbcDef)", TRUE),
+        ("(:caseExactMatch:=abcdef)", FALSE),
+        ("(:integerMatch:=1000)", TRUE),
+        ("(:integerMatch:=x)", None),
+        ("(:dn:caseExactMatch:=o1)", TRUE),
+        ("(:caseExactMatch:=o1)", FALSE),
+        ("(ou:dn:=O1)", TRUE),
+        ("(ou:=O1)", FALSE),
+        ("(ou:dn:caseExactMatch:=O1)", FALSE),
+        ("(dc:dn:=example)", TRUE),
+        ("(name:dn:=o1)", TRUE),
+        // Three values.
+        ("(&)", TRUE),
+        ("(|)", FALSE),
+        ("(&(cn=ada)(noSuch=a))", None),
+        ("(&(cn=b)(noSuch=a))", FALSE),
+        ("(|(cn=ada)(noSuch=a))", TRUE),
+        ("(|(cn=b)(noSuch=a))", None),
+        ("(!(!(noSuch=a)))", None),
+    ] {
+        let holds = |filter: &str| fixture.find(&format!("(&{scope}{filter})")).contains(&3);
+        let found = match (holds(filter), holds(&format!("(!{filter})"))) {
+            (true, false) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+            (true, true) => panic!("{filter} is true and false"),
+        };
+        assert_eq!(found, expected, "{filter}");
+    }
+}
+
+#[test]
+fn values_beyond_their_syntax_are_found_and_never_missed() {
+    let fixture = Fixture::new([
+        domain(1),
+        user(2, 1, "a")
+            .with("mail", &["j\u{fc}rgen@example.com"])
+            .with("telephoneNumber", &["4*4"])
+            .with("objectClass", &["top", "person", "user", "acmePerson"]),
+        user(3, 1, "b").with("mail", &["b@example.com"]),
+    ]);
+    for (filter, expected) in [
+        ("(mail=J\u{dc}RGEN@example.com)", vec![2]),
+        ("(mail=*\u{fc}*)", vec![2]),
+        ("(telephoneNumber=4\\2a4)", vec![2]),
+        ("(objectClass=ACMEPERSON)", vec![2]),
+        ("(&(uid=*)(!(mail=j\u{fc}rgen@example.com)))", vec![]),
+        ("(&(uid=*)(!(mail=*\u{fc}*)))", vec![]),
+        ("(&(uid=*)(!(objectClass=acmePerson)))", vec![]),
+    ] {
+        assert_eq!(fixture.find(filter), expected, "{filter}");
+    }
+}
+
+#[test]
+fn a_filter_may_have_thousands_of_parts() {
+    let fixture = little();
+    let parts: String = (0..5000).map(|n| format!("(uidNumber={n})")).collect();
+    assert_eq!(fixture.find(&format!("(|{parts})")), [3]);
+    assert_eq!(fixture.find(&format!("(&(cn=ada)(!(|{parts})))")), NOBODY);
+    let parts: String = (0..5000)
+        .map(|n| format!("(!(uidNumber={}))", n + 2000))
+        .collect();
+    assert_eq!(fixture.find(&format!("(&(uidNumber=*){parts})")), [3]);
 }
