@@ -177,4 +177,12 @@ proptest! {
             prop_assert_eq!(Dn::parse(&dn.to_string()).unwrap(), dn);
         }
     }
+
+    #[test]
+    fn any_hex_value_is_read_or_refused(octets in proptest::collection::vec(any::<u8>(), 0..12)) {
+        let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+        if let Ok(dn) = Dn::parse(&format!("cn=#{hex}")) {
+            prop_assert_eq!(Dn::parse(&dn.to_string()).unwrap(), dn);
+        }
+    }
 }

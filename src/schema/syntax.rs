@@ -840,4 +840,47 @@ mod tests {
         assert!(Syntax::Jpeg.validate(b"\xff\xd8\xff\xe0\0\x10JFIF\0"));
         assert!(!Syntax::Jpeg.validate(b"GIF89a"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_value_makes_a_panic(
+            octets in proptest::collection::vec(proptest::num::u8::ANY, 0..24),
+            text in "[ (){}$#!&|*?'\"\\\\:,.;=0-9A-Zaéb-]{0,24}",
+        ) {
+            let schema = crate::schema::Schema::shared_builtin();
+            for value in [octets.as_slice(), text.as_bytes()] {
+                for syntax in Syntax::all() {
+                    let _either = syntax.validate(value);
+                }
+                for rule in crate::schema::MatchingRule::all() {
+                    let _either = rule.is_assertion(&schema, value);
+                    let _either = rule.normalize(&schema, value);
+                    let _either = rule.substring_assertion(value);
+                    let _either = rule.normalize_substring(value, crate::schema::Position::Any);
+                    if let Ok(normalized) = rule.normalize_assertion(&schema, value) {
+                        let _either = crate::schema::holds_word(&normalized, value, true);
+                    }
+                }
+            }
+        }
+
+        // What a syntax lets in, the rules of that syntax compare.
+        #[test]
+        fn what_is_valid_compares(text in "[-0-9TRUEFALSZ'B+. $a#=]{1,20}") {
+            let schema = crate::schema::Schema::shared_builtin();
+            for rule in crate::schema::MatchingRule::all() {
+                use crate::schema::RuleKind;
+                if rule.kind() != RuleKind::Equality || rule.name().contains("First") {
+                    continue;
+                }
+                if rule.syntax().validate(text.as_bytes()) {
+                    proptest::prop_assert!(
+                        rule.normalize(&schema, text.as_bytes()).is_ok()
+                            || text.contains('='),
+                        "{:?} {}", rule, text
+                    );
+                }
+            }
+        }
+    }
 }
