@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::ber;
+
 mod encoded;
 mod parse;
 
@@ -164,27 +166,30 @@ impl fmt::Display for Ava {
     }
 }
 
-/// Writes a value escaped as RFC 4514 section 2.4 wants it, control characters as hex pairs.
+/// Writes a value escaped as RFC 4514 section 2.4 wants it, control characters as hex pairs; one
+/// that is no text as an OCTET STRING after `#`.
 fn write_value(f: &mut fmt::Formatter<'_>, value: &[u8]) -> fmt::Result {
+    let Ok(text) = std::str::from_utf8(value) else {
+        return write_encoded(f, value);
+    };
     let last = value.len().saturating_sub(1);
-    let mut position = 0;
-    for chunk in value.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                '"' | '+' | ',' | ';' | '<' | '>' | '\\' => write!(f, "\\{character}")?,
-                '#' if position == 0 => f.write_str("\\#")?,
-                ' ' if position == 0 || position == last => f.write_str("\\ ")?,
-                '\0'..='\x1f' | '\x7f' => write!(f, "\\{:02X}", u32::from(character))?,
-                _ => fmt::Write::write_char(f, character)?,
-            }
-            position += character.len_utf8();
+    for (position, character) in text.char_indices() {
+        match character {
+            '"' | '+' | ',' | ';' | '<' | '>' | '\\' => write!(f, "\\{character}")?,
+            '#' if position == 0 => f.write_str("\\#")?,
+            ' ' if position == 0 || position == last => f.write_str("\\ ")?,
+            '\0'..='\x1f' | '\x7f' => write!(f, "\\{:02X}", u32::from(character))?,
+            _ => fmt::Write::write_char(f, character)?,
         }
-        for byte in chunk.invalid() {
-            write!(f, "\\{byte:02X}")?;
-        }
-        position += chunk.invalid().len();
     }
     Ok(())
+}
+
+fn write_encoded(f: &mut fmt::Formatter<'_>, value: &[u8]) -> fmt::Result {
+    let mut encoding = Vec::with_capacity(value.len() + 6);
+    ber::write_octets(&mut encoding, ber::OCTET_STRING, value);
+    f.write_str("#")?;
+    encoding.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
 }
 
 #[cfg(test)]

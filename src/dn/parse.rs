@@ -1,5 +1,7 @@
 //! The string form of names, read in one pass without recursion.
 
+use std::str;
+
 use super::{Ava, Dn, Rdn, encoded};
 
 /// The most relative names a name may have.
@@ -122,10 +124,11 @@ impl<'a> Parser<'a> {
         }
         self.advance();
         self.skip_spaces();
+        let start = self.position;
         let value = match self.peek() {
             Some(b'#') => self.hex_value()?,
-            Some(b'"') => self.quoted_value()?,
-            _ => self.string_value()?,
+            Some(b'"') => text(self.quoted_value()?, start)?,
+            _ => text(self.string_value()?, start)?,
         };
         self.skip_spaces();
         Ok(Ava { attribute, value })
@@ -238,6 +241,17 @@ impl<'a> Parser<'a> {
             offset: start,
             expected: "the BER encoding of one value, in hex",
         })
+    }
+}
+
+/// A value's string form is UTF-8 once its escapes are undone (RFC 4514 section 2.4).
+fn text(value: Vec<u8>, start: usize) -> Result<Vec<u8>, DnError> {
+    match str::from_utf8(&value) {
+        Ok(_) => Ok(value),
+        Err(_) => Err(DnError {
+            offset: start,
+            expected: "UTF-8, or a BER encoding after `#`",
+        }),
     }
 }
 

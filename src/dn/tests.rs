@@ -94,6 +94,11 @@ fn errors_tell_where_and_what() {
         ("cn=a;", 5),
         (",cn=a", 0),
         ("cn=a\\4", 5),
+        ("cn=a\\ff", 3),
+        ("cn=\"\\ed\\a0\\80\"", 3),
+        ("cn=a,ou=\\c0\\80", 8),
+        ("cn=\\f4\\90\\80\\80", 3),
+        ("cn=\\f8\\88\\80\\80\\80", 3),
         ("cn=\"a", 5),
         ("2..5=x", 0),
         ("cn=a\0", 4),
@@ -123,7 +128,7 @@ fn prints_what_needs_escaping() {
         (b" ", "cn=\\ "),
         (b"a\0b\nDEL", "cn=a\\00b\\0ADEL"),
         ("Zoë".as_bytes(), "cn=Zoë"),
-        (b"a\xffb", "cn=a\\FFb"),
+        (b"a\xffb", "cn=#040361FF62"),
         (b"a=b#", "cn=a=b#"),
     ] {
         assert_eq!(Rdn::new("cn", value).to_string(), text);

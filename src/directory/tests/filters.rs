@@ -801,10 +801,12 @@ fn worlds() -> impl Strategy<Value = Vec<Entry>> {
     let users = prop::collection::vec((words(), number(), links(&["manager"]), 0..3u32), 1..4);
     let groups = prop::collection::vec((words(), links(&["member"])), 1..4);
     (locals, users, groups).prop_map(|(locals, users, groups)| {
+        let mut top = domain(10);
+        top.set("objectGUID", vec![id(10).to_bytes_le().to_vec()]);
         let mut entries = vec![
             local_top(1),
             local(2, Some(1), "ou=o1", "organizationalUnit"),
-            domain(10),
+            top,
         ];
         for (number, (words, uid, links, kind)) in (5..).zip(locals) {
             let mut made = dress(
