@@ -6,6 +6,8 @@
 pub mod control;
 pub mod extended;
 pub mod frame;
+pub mod password_modify;
+pub mod password_policy;
 pub mod request;
 pub mod response;
 mod result_code;
