@@ -24,7 +24,7 @@ use crate::{
     dn::{Dn, DnError},
     entry::{Attribute, Entry, Link, Origin},
     ldif::{LdifError, LdifReader, LdifRecord},
-    mapping::time::generalized,
+    mapping::time::generalized_time,
     schema::Schema,
 };
 
@@ -131,7 +131,7 @@ impl<'s> Batch<'s> {
             records: Vec::new(),
             names: HashMap::new(),
             cleartext: Vec::new(),
-            created: generalized(SystemTime::now()).into_bytes(),
+            created: generalized_time(SystemTime::now()).into_bytes(),
         }
     }
 

@@ -38,11 +38,10 @@ pub fn without_fraction(generalized_time: &str) -> Option<String> {
     valid.then(|| format!("{seconds}Z"))
 }
 
-/// GeneralizedTime in whole seconds, e.g. `20261122193448Z`.
-pub fn generalized(time: SystemTime) -> String {
+/// A moment as GeneralizedTime in whole seconds, as `modifyTimestamp` is written.
+pub fn generalized_time(moment: SystemTime) -> String {
     let format = format_description!("[year][month][day][hour][minute][second]Z");
-    // Only a clock beyond the year 9999 has no such form.
-    OffsetDateTime::from(time)
+    OffsetDateTime::from(moment)
         .format(format)
         .unwrap_or_default()
 }
@@ -70,7 +69,7 @@ mod tests {
     #[test]
     fn the_clock_as_generalized_time() {
         let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_795_376_088_999);
-        assert_eq!(generalized(time), "20261122193448Z");
+        assert_eq!(generalized_time(time), "20261122193448Z");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
     directory::{PackedAttributes, Snapshot, Subject, derived::SUBSCHEMA_DN},
     dn::Dn,
     entry::Attribute,
-    mapping::time::generalized,
+    mapping::time::generalized_time,
     proto::{
         LdapResult, control,
         extended::{FEATURE_ALL_OPERATIONAL, FEATURE_BY_CLASS, FEATURE_TRUE_FALSE},
@@ -121,7 +121,7 @@ fn naming_contexts(snapshot: &Snapshot, settings: &Settings) -> Vec<String> {
 /// The schema as an entry; `loaded` lets clients keep what they read (RFC 4512 section 4.2).
 fn subschema(snapshot: &Snapshot, loaded: SystemTime) -> PackedAttributes {
     let schema = snapshot.schema();
-    let loaded = generalized(loaded);
+    let loaded = generalized_time(loaded);
     let attributes = [
         many(
             "objectClass",
