@@ -1,4 +1,10 @@
-//! The decision on a simple bind: who is meant, and whether he proved it.
+//! The decision on a name and a password: who is meant, and whether he proved it.
+//!
+//! A refusal tells nothing about names, by its time neither. Every refused password has cost one
+//! hash as new passwords are hashed, whether the name means anybody or not; and where there are
+//! domain controllers, also the time of one of their answers, a real one or one drawn from the
+//! recent ones. What stays visible is a local password imported in a scheme that is costlier than
+//! the hash that every refusal costs.
 
 use std::{
     collections::HashMap,
@@ -7,13 +13,13 @@ use std::{
 };
 
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use super::{
     hash_pool::{HashPool, PoolError},
     names::{self, Named},
     pace::Pace,
     password::{StoredPassword, UserPassword},
+    prepare,
     recheck::Recheck,
 };
 use crate::{
@@ -23,21 +29,22 @@ use crate::{
         account::{self, AccountState},
         time::filetime_from_unix,
     },
-    proto::{LdapResult, ResultCode},
+    proto::{LdapResult, ResultCode, password_policy::PasswordPolicyError},
     upstream::{BindOutcome, BindPool, UpstreamError},
 };
 
-/// What an unknown name costs where there is nothing to measure yet.
+/// What a domain controller is taken to need where there is nothing to measure yet.
 const FIRST_PACE: Duration = Duration::from_millis(10);
 
-/// Decides simple binds.
+/// Decides who has proved to be whom.
 #[derive(Debug)]
 pub struct Authenticator {
-    directory: Arc<Directory>,
-    hashes: HashPool,
-    recheck: Recheck,
+    pub(super) directory: Arc<Directory>,
+    pub(super) hashes: HashPool,
+    pub(super) recheck: Recheck,
     /// By source name.
     upstreams: HashMap<String, Arc<BindPool>>,
+    /// What domain controllers take.
     pace: Pace,
 }
 
@@ -70,15 +77,11 @@ impl Authenticator {
         name: &[u8],
         password: &[u8],
     ) -> Result<AuthorizationIdentity, BindRefused> {
-        let started = Instant::now();
         let snapshot = self.directory.snapshot();
-        let outcome = match names::resolve(&snapshot, name) {
-            Named::One(id) => match self.verify(&snapshot, id, password).await {
-                Ok(()) => self.is_still_let_in(id).map(|()| id),
-                Err(refused) => Err(refused),
-            },
+        let id = match names::resolve(&snapshot, name) {
+            Named::One(id) => id,
             Named::InvalidDn => return Err(BindRefused::InvalidDn),
-            Named::Nobody => self.nobody(password).await,
+            Named::Nobody => return Err(self.nobody(password).await),
             Named::Ambiguous => {
                 let name = String::from_utf8_lossy(name);
                 tracing::warn!(
@@ -86,24 +89,16 @@ impl Authenticator {
                     %name,
                     "the name means more than one entry and was refused: bind by DN, or make the names unique"
                 );
-                self.nobody(password).await
+                return Err(self.nobody(password).await);
             }
         };
-        match outcome {
-            Ok(id) => Ok(identity(access, &snapshot, id)),
-            Err(refused) => {
-                if refused.is_wrong_password()
-                    && let Some(median) = self.pace.median()
-                {
-                    tokio::time::sleep(median.saturating_sub(started.elapsed())).await;
-                }
-                Err(refused)
-            }
-        }
+        self.verify(&snapshot, id, password).await?;
+        self.is_still_let_in(id)?;
+        Ok(identity(access, &snapshot, id))
     }
 
     /// Whether the account is served and not disabled now: that may have changed meanwhile.
-    fn is_still_let_in(&self, id: EntryId) -> Result<(), BindRefused> {
+    pub(super) fn is_still_let_in(&self, id: EntryId) -> Result<(), BindRefused> {
         let now = self.directory.snapshot();
         match now.entry(id).filter(|_| now.is_served(id)) {
             Some(entry) => let_in(account_state(&now, entry)),
@@ -111,33 +106,50 @@ impl Authenticator {
         }
     }
 
-    /// Does for an unknown name what is done for a known one.
-    async fn nobody(&self, password: &[u8]) -> Result<EntryId, BindRefused> {
-        if self.upstreams.is_empty() {
-            let started = Instant::now();
-            self.hashes
-                .verify_nothing(Zeroizing::new(password.to_vec()))
-                .await?;
-            self.pace.record(started.elapsed());
-        } else if self.pace.median().is_none() {
-            tokio::time::sleep(FIRST_PACE).await;
+    /// Does for an unknown name what is done for a known one, and gives the refusal.
+    pub(super) async fn nobody(&self, password: &[u8]) -> BindRefused {
+        if let Err(error) = self.hash_nothing(password).await {
+            return error.into();
         }
-        Err(BindRefused::WRONG_PASSWORD)
+        self.wait_as_for_upstream().await;
+        BindRefused::WRONG_PASSWORD
     }
 
-    async fn verify(
+    async fn hash_nothing(&self, password: &[u8]) -> Result<(), PoolError> {
+        for candidate in prepare::candidates(password) {
+            self.hashes.verify_nothing(candidate).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits as long as a domain controller would take to refuse, where there are any.
+    async fn wait_as_for_upstream(&self) {
+        if !self.upstreams.is_empty() {
+            tokio::time::sleep(self.pace.sample().unwrap_or(FIRST_PACE)).await;
+        }
+    }
+
+    pub(super) async fn verify(
         &self,
         snapshot: &Snapshot,
         id: EntryId,
         password: &[u8],
     ) -> Result<(), BindRefused> {
         let Some(entry) = snapshot.entry(id) else {
-            return Err(BindRefused::WRONG_PASSWORD);
+            return Err(self.nobody(password).await);
         };
         if entry.kind == Kind::Local {
-            self.verify_local(snapshot, entry, password).await
+            let verified = self.verify_local(snapshot, entry, password).await;
+            if matches!(&verified, Err(refused) if refused.is_wrong_password()) {
+                self.wait_as_for_upstream().await;
+            }
+            verified
         } else {
-            self.verify_upstream(snapshot, id, entry, password).await
+            let verified = self.verify_upstream(snapshot, id, entry, password).await;
+            if matches!(&verified, Err(refused) if refused.is_wrong_password()) {
+                self.hash_nothing(password).await?;
+            }
+            verified
         }
     }
 
@@ -147,30 +159,25 @@ impl Authenticator {
         entry: &ServedEntry,
         password: &[u8],
     ) -> Result<(), BindRefused> {
-        let hashed: Vec<&[u8]> = entry
-            .attributes
-            .values(snapshot.known().user_password)
-            .collect();
-        let proof = hashed.concat();
+        let proof = stored_proof(snapshot, entry);
         if self
             .recheck
             .matches(entry.uuid, password, &proof, Instant::now())
         {
             return let_in(account_state(snapshot, entry));
         }
-        let stored: Vec<StoredPassword> = hashed
-            .iter()
+        let stored: Vec<StoredPassword> = entry
+            .attributes
+            .values(snapshot.known().user_password)
             .filter_map(|value| match UserPassword::parse(value) {
                 Ok(UserPassword::Hashed(stored)) => Some(stored),
                 _ => None,
             })
             .collect();
-        let started = Instant::now();
-        let right = self
-            .hashes
-            .verify(stored, Zeroizing::new(password.to_vec()))
-            .await?;
-        self.pace.record(started.elapsed());
+        let mut right = false;
+        for candidate in prepare::candidates(password) {
+            right = right || self.hashes.verify(stored.clone(), candidate).await?;
+        }
         if !right {
             return Err(BindRefused::WRONG_PASSWORD);
         }
@@ -218,6 +225,15 @@ impl Authenticator {
     }
 }
 
+/// What proves a local entry: all values of its `userPassword`.
+pub(super) fn stored_proof(snapshot: &Snapshot, entry: &ServedEntry) -> Vec<u8> {
+    let values: Vec<&[u8]> = entry
+        .attributes
+        .values(snapshot.known().user_password)
+        .collect();
+    values.concat()
+}
+
 /// What the replica knows keeps an account out whatever else says yes; the reason is told, since
 /// the password was proved.
 fn let_in(state: AccountState) -> Result<(), BindRefused> {
@@ -243,7 +259,7 @@ fn account_state(snapshot: &Snapshot, entry: &ServedEntry) -> AccountState {
     )
 }
 
-fn identity(access: &Access, snapshot: &Snapshot, id: EntryId) -> AuthorizationIdentity {
+pub(super) fn identity(access: &Access, snapshot: &Snapshot, id: EntryId) -> AuthorizationIdentity {
     let dn = snapshot.dn(id);
     AuthorizationIdentity::Entry {
         uuid: snapshot
@@ -274,7 +290,7 @@ pub enum BindRefused {
 
 impl BindRefused {
     /// Wrong password, and everything that must look like it.
-    const WRONG_PASSWORD: Self = Self::Invalid(BindOutcome::LOGON_FAILURE);
+    pub(super) const WRONG_PASSWORD: Self = Self::Invalid(BindOutcome::LOGON_FAILURE);
 
     fn is_wrong_password(&self) -> bool {
         matches!(self, Self::Invalid(BindOutcome::LOGON_FAILURE))
@@ -302,6 +318,24 @@ impl From<UpstreamError> for BindRefused {
     }
 }
 
+/// What a client that asked for the state of the password is told of a refusal.
+impl From<&BindRefused> for Option<PasswordPolicyError> {
+    fn from(refused: &BindRefused) -> Self {
+        match refused {
+            BindRefused::Invalid(BindOutcome::PASSWORD_EXPIRED) => {
+                Some(PasswordPolicyError::PasswordExpired)
+            }
+            BindRefused::Invalid(BindOutcome::ACCOUNT_LOCKED) => {
+                Some(PasswordPolicyError::AccountLocked)
+            }
+            BindRefused::Invalid(BindOutcome::PASSWORD_MUST_CHANGE) => {
+                Some(PasswordPolicyError::ChangeAfterReset)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Invalid: 49 with AD's text; invalid DN: 34; busy: 51; nobody to ask: 52.
 impl From<&BindRefused> for LdapResult {
     fn from(refused: &BindRefused) -> Self {
@@ -322,3 +356,6 @@ impl From<&BindRefused> for LdapResult {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

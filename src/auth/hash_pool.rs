@@ -103,7 +103,8 @@ impl HashPool {
 
     /// Whether the password is one of an entry's `values`, of which the first [`MAX_VALUES`] count.
     ///
-    /// An entry without values takes the time of [`verify_nothing`](Self::verify_nothing).
+    /// A no costs one argon2 hash at least, for an entry without values as well: it takes the time
+    /// of [`verify_nothing`](Self::verify_nothing).
     ///
     /// Cancel safe: yes. What still waits then is skipped; what a worker is at is done in vain.
     ///
@@ -387,13 +388,11 @@ impl Task {
                 password,
                 reply,
             } => {
-                if values.is_empty() {
+                let values = values.get(..MAX_VALUES).unwrap_or(&values);
+                let matches = values.iter().any(|stored| stored.verify(&password, memory));
+                if !matches && !values.iter().any(StoredPassword::is_argon2) {
                     verify_nothing(&password, memory);
                 }
-                let matches = values
-                    .iter()
-                    .take(MAX_VALUES)
-                    .any(|stored| stored.verify(&password, memory));
                 Answered::Verified(reply, matches)
             }
             Self::Hash { password, reply } => {

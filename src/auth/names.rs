@@ -40,6 +40,34 @@ pub fn resolve(snapshot: &Snapshot, name: &[u8]) -> Named {
     } else {
         by_account_name(snapshot, text)
     };
+    only_account(snapshot, &found)
+}
+
+/// A name without the `dn:` or `u:` that says its form in an authzId (RFC 4513 section 5.2.1.8).
+pub fn without_form(name: &[u8]) -> &[u8] {
+    [&b"dn:"[..], b"u:"]
+        .iter()
+        .find_map(|form| {
+            let (found, rest) = name.split_at_checked(form.len())?;
+            found.eq_ignore_ascii_case(form).then_some(rest)
+        })
+        .unwrap_or(name)
+}
+
+/// The account of a DN, in any spelling and by nothing else.
+pub fn by_exact_dn(snapshot: &Snapshot, dn: &Dn) -> Option<EntryId> {
+    match snapshot.resolve(dn) {
+        Resolved::Found(id) if can_bind(snapshot, id) => Some(id),
+        _ => None,
+    }
+}
+
+/// Finds the entry that an account name means, which is never taken for a DN, GUID or SID.
+pub fn resolve_account(snapshot: &Snapshot, name: &str) -> Named {
+    only_account(snapshot, &by_account_name(snapshot, name))
+}
+
+fn only_account(snapshot: &Snapshot, found: &RoaringBitmap) -> Named {
     let mut accounts = found
         .iter()
         .map(EntryId)

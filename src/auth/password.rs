@@ -141,6 +141,11 @@ impl StoredPassword {
         self.scheme
     }
 
+    /// Whether verifying it takes about as long as a password that was hashed here.
+    pub fn is_argon2(&self) -> bool {
+        matches!(self.hash, Hash::Argon2 { .. })
+    }
+
     /// Whether `password` is the one that was hashed; any octets may stand in it.
     ///
     /// Takes milliseconds up to about a second, so it belongs on a [`HashPool`] worker, which also
