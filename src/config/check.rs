@@ -9,7 +9,7 @@ use std::{
 
 use super::{Config, document::Document, finding::Finding, pem};
 use crate::{
-    server::{self, config::ListenConfig},
+    server::{self, TlsError, config::ListenConfig},
     setting::Secret,
     sync::config::{Method, SourceConfig},
 };
@@ -135,12 +135,15 @@ impl Checker<'_, '_> {
         }
         if let Some(client_ca_file) = &mut tls.client_ca_file {
             self.required_file("tls.client_ca_file", client_ca_file, &["CERTIFICATE"]);
-            self.not_yet("tls.client_ca_file");
         }
         if self.errors.is_empty()
             && let Err(error) = server::load_tls(tls)
         {
-            self.error("tls.cert_file", error.to_string(), None);
+            let key = match &error {
+                TlsError::Authorities { .. } => "tls.client_ca_file",
+                _ => "tls.cert_file",
+            };
+            self.error(key, error.to_string(), None);
         }
     }
 

@@ -98,7 +98,7 @@ fn directory() -> tempfile::TempDir {
     for (name, text) in [
         ("server.crt", certificate.as_str()),
         ("server.key", key.as_str()),
-        ("clients-ca.crt", PEM_CERTIFICATE),
+        ("clients-ca.crt", certificate.as_str()),
         ("corp-ca.pem", PEM_CERTIFICATE),
         ("corp.password", "secret\n"),
     ] {

@@ -20,18 +20,15 @@ use super::{
     Service, Settings,
     config::LimitsConfig,
     followers::Followers,
-    operation::{self, Next, Outstanding, Pages, Running},
+    operation::{self, Next, Outstanding, Running},
     session::Session,
     transport::Transport,
 };
-use crate::{
-    access::AuthorizationIdentity,
-    proto::{
-        LdapResult, ResultCode,
-        frame::{self, FrameError},
-        request::{self, DecodeError, Operation},
-        response::{answer_to, write_notice_of_disconnection, write_result},
-    },
+use crate::proto::{
+    LdapResult, ResultCode,
+    frame::{self, FrameError},
+    request::{self, DecodeError, Operation},
+    response::{answer_to, write_notice_of_disconnection, write_result},
 };
 
 /// Octets of output after which it is written.
@@ -86,13 +83,7 @@ impl Connection {
     ) -> Self {
         let settings = service.settings();
         Self {
-            session: Session {
-                id: service.next_connection(),
-                peer,
-                tls: false,
-                identity: AuthorizationIdentity::Anonymous,
-                pages: Pages::default(),
-            },
+            session: Session::new(service.next_connection(), peer),
             service,
             settings,
             transport: Transport::Plain(stream),
@@ -234,6 +225,9 @@ impl Connection {
     /// Answers a request that could not be decoded, or ends the connection where nobody can tell
     /// what it was.
     fn refuse(&mut self, error: &DecodeError) -> Result<(), End> {
+        if error.operation == Some(request::tag::BIND) {
+            self.session.begin_bind();
+        }
         let result = LdapResult::new(ResultCode::PROTOCOL_ERROR, error.to_string());
         match (error.id, error.operation.and_then(answer_to)) {
             (Some(id), Some(tag)) => {
@@ -308,6 +302,7 @@ impl Connection {
             return Err(End::Io(error));
         }
         self.session.tls = self.transport.is_tls();
+        self.session.certificate = self.transport.peer_certificate();
         Ok(())
     }
 

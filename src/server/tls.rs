@@ -6,9 +6,10 @@ use std::{
 };
 
 use rustls::{
-    ServerConfig,
-    crypto::aws_lc_rs,
+    RootCertStore, ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use thiserror::Error;
 
@@ -26,9 +27,14 @@ pub fn load(config: &TlsConfig) -> Result<Arc<ServerConfig>, TlsError> {
         file: config.key_file.clone(),
         problem: error.to_string(),
     })?;
-    let mut server = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let clients = match &config.client_ca_file {
+        Some(file) => verifier(file, Arc::clone(&provider))?,
+        None => WebPkiClientVerifier::no_client_auth(),
+    };
+    let mut server = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_single_cert(chain, key)
         .map_err(|error| TlsError::Pair {
             certificate: config.cert_file.clone(),
@@ -39,18 +45,43 @@ pub fn load(config: &TlsConfig) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(server))
 }
 
-fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let problem = |problem: String| TlsError::Certificate {
+/// Asks clients for a certificate of these authorities, without insisting on one.
+fn verifier(
+    file: &Path,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let problem = |problem: String| TlsError::Authorities {
         file: file.to_owned(),
         problem,
     };
-    let chain = CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| problem(error.to_string()))?;
-    if chain.is_empty() {
-        return Err(problem("no certificate in it".to_owned()));
+    let mut authorities = RootCertStore::empty();
+    for certificate in read_certificates(file).map_err(problem)? {
+        authorities
+            .add(certificate)
+            .map_err(|error| problem(error.to_string()))?;
     }
-    Ok(chain)
+    WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider)
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| problem(error.to_string()))
+}
+
+fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    read_certificates(file).map_err(|problem| TlsError::Certificate {
+        file: file.to_owned(),
+        problem,
+    })
+}
+
+/// The certificates in a file, at least one, or what is wrong with it.
+fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| error.to_string())?;
+    if certificates.is_empty() {
+        return Err("no certificate in it".to_owned());
+    }
+    Ok(certificates)
 }
 
 /// Why there is no TLS.
@@ -59,6 +90,14 @@ pub enum TlsError {
     /// The certificate chain.
     #[error("cannot read the certificate chain {}: {problem}", file.display())]
     Certificate {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The authorities of client certificates.
+    #[error("cannot take the authorities of client certificates {}: {problem}", file.display())]
+    Authorities {
         /// The file.
         file: PathBuf,
         /// What is wrong.

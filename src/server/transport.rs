@@ -14,6 +14,8 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
+use crate::auth::certificate::Certificate;
+
 /// What a connection reads from and writes to.
 #[derive(Debug)]
 pub(super) enum Transport {
@@ -29,6 +31,22 @@ impl Transport {
     /// Whether what is sent is confidential.
     pub(super) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+
+    /// What the client's certificate says, where it has shown one, which was verified then.
+    pub(super) fn peer_certificate(&self) -> Option<Box<Certificate>> {
+        let Self::Tls(stream) = self else {
+            return None;
+        };
+        let (_, session) = stream.get_ref();
+        let certificate = session.peer_certificates()?.first()?;
+        match Certificate::parse(certificate) {
+            Ok(certificate) => Some(Box::new(certificate)),
+            Err(error) => {
+                tracing::warn!(%error, "the names in a client certificate cannot be read");
+                None
+            }
+        }
     }
 
     /// Makes the server's handshake.

@@ -1,7 +1,6 @@
 //! The operations, one file each: what a request means, and which result code it gets.
 
 mod bind;
-mod cancel;
 mod compare;
 mod entry_writer;
 mod extended;
@@ -14,7 +13,12 @@ mod update;
 use std::{collections::VecDeque, time::Instant};
 
 pub(super) use self::search::{Following, Pages, Progress, Running};
-use super::{Service, Settings, followers::Followers, metrics::OperationKind, session::Session};
+use super::{
+    Service, Settings,
+    followers::Followers,
+    metrics::OperationKind,
+    session::{Channel, Session},
+};
 use crate::{
     access::AuthorizationIdentity,
     directory::{BoundFilter, EntryId, Snapshot, Subject},
@@ -22,7 +26,7 @@ use crate::{
     proto::{
         LdapResult, MessageId, Operation, Request, RequestControls, ResultCode,
         control::ControlError,
-        response::{ResponseControl, write_bind, write_result},
+        response::{ResponseControl, write_result},
     },
 };
 
@@ -76,8 +80,10 @@ pub(super) async fn start(
         kind,
         started: Instant::now(),
         controls: &RequestControls::default(),
+        channel: session.channel(),
         identity: &AuthorizationIdentity::Anonymous,
     };
+    let mut continued = false;
     match &request.operation {
         Operation::Unbind => {
             call.count(ResultCode::SUCCESS);
@@ -89,10 +95,7 @@ pub(super) async fn start(
         }
         // The session is anonymous after a bind that fails, for whatever reason (RFC 4513
         // section 4).
-        Operation::Bind(_) => {
-            session.identity = AuthorizationIdentity::Anonymous;
-            session.pages.clear();
-        }
+        Operation::Bind(_) => continued = session.begin_bind(),
         _ => {}
     }
     let controls = match RequestControls::decode(request.operation.tag(), &request.controls) {
@@ -101,23 +104,19 @@ pub(super) async fn start(
     };
     call.controls = &controls;
     if let Operation::Bind(bind) = &request.operation {
-        let answer = bind::bind(&call, session, bind).await;
-        write_bind(out, call.id, &answer.result, None, &answer.controls);
-        call.count(answer.result.code);
+        bind::bind(&call, session, continued, bind, out).await;
         return Next::Done;
     }
     let acting;
     call.identity = match controls.proxied_authorization {
         None => &session.identity,
-        Some(authorization_id) => {
-            match proxied::identity(&call, &session.identity, authorization_id) {
-                Ok(identity) => {
-                    acting = identity;
-                    &acting
-                }
-                Err(result) => return call.answer(&result.into(), out),
+        Some(authorization_id) => match proxied::identity(&call, session, authorization_id) {
+            Ok(identity) => {
+                acting = identity;
+                &acting
             }
-        }
+            Err(result) => return call.answer(&result.into(), out),
+        },
     };
     let answer = match &request.operation {
         Operation::Search(search) => {
@@ -130,7 +129,7 @@ pub(super) async fn start(
             }
         }
         Operation::Extended(extended) => {
-            return extended::start(&call, session, outstanding, extended, out);
+            return extended::start(&call, session, outstanding, extended, out).await;
         }
         Operation::Compare(compare) => compare::compare(&call, compare).into(),
         Operation::Add(add) => update::refuse(&call, add.entry).into(),
@@ -150,6 +149,7 @@ struct Call<'c> {
     kind: OperationKind,
     started: Instant,
     controls: &'c RequestControls<'c>,
+    channel: Channel,
     /// Who it is for: who is bound, or whom that one acts for.
     identity: &'c AuthorizationIdentity,
 }
@@ -200,6 +200,11 @@ impl Call<'_> {
                 "the first synchronisation is not complete: try again later",
             )
         })
+    }
+
+    /// Whether passwords may be in the request and the answer.
+    fn is_confidential(&self) -> bool {
+        self.channel.takes_passwords(self.settings)
     }
 
     /// Refuses who may not read entries.

@@ -3,7 +3,7 @@
 
 use std::time::SystemTime;
 
-use super::{Call, extended, target::Name};
+use super::{Call, bind, extended, target::Name};
 use crate::{
     directory::{PackedAttributes, Snapshot, Subject, derived::SUBSCHEMA_DN},
     dn::Dn,
@@ -48,7 +48,7 @@ pub(super) fn made_up(
     if dn.is_root() {
         return Ok(Some(MadeUp {
             dn: "",
-            attributes: root_dse(snapshot, call.settings),
+            attributes: root_dse(call, snapshot),
             is_subentry: false,
         }));
     }
@@ -66,7 +66,8 @@ pub(super) fn made_up(
 }
 
 /// What this server says of itself.
-fn root_dse(snapshot: &Snapshot, settings: &Settings) -> PackedAttributes {
+fn root_dse(call: &Call<'_>, snapshot: &Snapshot) -> PackedAttributes {
+    let settings = call.settings;
     let contexts = naming_contexts(snapshot, settings);
     let attributes = [
         one("objectClass", "top"),
@@ -82,6 +83,10 @@ fn root_dse(snapshot: &Snapshot, settings: &Settings) -> PackedAttributes {
             &control::supported().collect::<Vec<_>>(),
         ),
         many("supportedExtension", &extended::supported(settings)),
+        many(
+            "supportedSASLMechanisms",
+            &bind::mechanisms(settings, call.channel),
+        ),
         many(
             "supportedFeatures",
             &[

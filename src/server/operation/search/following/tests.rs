@@ -80,6 +80,10 @@ impl World {
             kind: OperationKind::Search,
             started: Instant::now(),
             controls: &controls,
+            channel: crate::server::session::Channel {
+                tls: false,
+                certified: false,
+            },
             identity: &AuthorizationIdentity::Anonymous,
         };
         let filter = Filter::parse(asked.filter).unwrap();

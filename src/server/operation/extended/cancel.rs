@@ -9,7 +9,7 @@
 //! Binds, StartTLS and updates are done before the next request is read, so that they are never
 //! found outstanding.
 
-use super::{Call, Outstanding};
+use super::super::{Call, Outstanding};
 use crate::{
     ber::{self, BerError, Reader},
     proto::{

@@ -1,0 +1,38 @@
+//! StartTLS (RFC 4511 section 4.14).
+//!
+//! Who is bound stays bound: TLS changes what is confidential, not who speaks (RFC 4513 section 4).
+//! A client that thinks otherwise binds again.
+
+use crate::{
+    proto::{LdapResult, ResultCode, request::ExtendedRequest},
+    server::{operation::Call, session::Session},
+};
+
+/// Why there will be no handshake.
+pub(super) fn refuse(
+    call: &Call<'_>,
+    session: &Session,
+    outstanding: usize,
+    request: &ExtendedRequest<'_>,
+) -> Option<LdapResult> {
+    let refusal = |code, text: &str| Some(LdapResult::new(code, text));
+    if request.value.is_some() {
+        refusal(ResultCode::PROTOCOL_ERROR, "StartTLS carries no value")
+    } else if session.tls {
+        refusal(ResultCode::OPERATIONS_ERROR, "TLS is established already")
+    } else if outstanding > 0 {
+        refusal(ResultCode::OPERATIONS_ERROR, "operations are outstanding")
+    } else if session.sasl_in_progress {
+        refusal(
+            ResultCode::OPERATIONS_ERROR,
+            "a SASL negotiation is under way",
+        )
+    } else if call.settings.tls.is_none() {
+        refusal(
+            ResultCode::UNAVAILABLE,
+            "no certificate is configured: set [tls]",
+        )
+    } else {
+        None
+    }
+}
