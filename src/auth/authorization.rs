@@ -40,9 +40,8 @@ impl Authenticator {
             } => (Some(*uuid), *administrator),
         };
         let snapshot = self.directory.snapshot();
-        let id = match wanted(&snapshot, authorization_id)? {
-            None => return Ok(AuthorizationIdentity::Anonymous),
-            Some(id) => id,
+        let Some(id) = wanted(&snapshot, authorization_id)? else {
+            return Ok(AuthorizationIdentity::Anonymous);
         };
         let own = snapshot.entry(id).map(|entry| entry.uuid);
         if own.is_some() && own == uuid {

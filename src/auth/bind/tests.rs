@@ -299,3 +299,19 @@ async fn a_certificate_whose_time_is_over_proves_nothing() {
     });
     assert!(authenticator.certificate_bind(&access, &old, b"").is_err());
 }
+
+#[test]
+fn what_ad_says_of_a_password_is_told_in_words_of_the_policy_control() {
+    for (refused, expected) in [
+        (0x532, Some(PasswordPolicyError::PasswordExpired)),
+        (0x775, Some(PasswordPolicyError::AccountLocked)),
+        (0x773, Some(PasswordPolicyError::ChangeAfterReset)),
+        (0x52e, None),
+        (0x533, None),
+    ] {
+        let told: Option<PasswordPolicyError> = (&BindRefused::Invalid(refused)).into();
+        assert_eq!(told, expected, "{refused:x}");
+    }
+    let told: Option<PasswordPolicyError> = (&BindRefused::Busy).into();
+    assert_eq!(told, None);
+}
