@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::ldap::{Tools, bind_request, expect_success, search_request, tlv, trusting};
+use common::samba::{Samba, Size, Source};
 use common::sample::{ALICE, BASE, LDIF, PASSWORD};
 use common::server::{Adduct, Site};
 use rcgen::{CertificateParams, DnType, Issuer, KeyPair};
@@ -814,4 +815,77 @@ fn start_tls_keeps_who_is_bound_and_comes_once() {
     assert_eq!(wire.whoami(), dn(ALICE));
     assert_eq!(wire.ask(&extended(WHO_AM_I, Some(b""))).code, 2);
     assert_eq!(wire.ask(&extended("1.2.3.4", None)).code, 2);
+}
+
+#[test]
+fn users_of_ad_bind_by_sasl_and_keep_their_passwords_there() {
+    let samba = Samba::provision(Size::SMALL);
+    let server = Adduct::start(|directory| {
+        Clients::new().write(directory);
+        let source = samba.source(directory, &Source::default());
+        format!("client_ca_file = \"clients.crt\"\n\n{CLEAR}\n{source}")
+    });
+    server.wait_until_synced();
+    let of_state = |state: &str| samba.users().into_iter().find(|user| user.state == state);
+    let user = of_state("normal").unwrap();
+    let mut wire = Wire::clear(&server);
+    let wanted = control(PASSWORD_POLICY, false, None);
+    let told = |value: &[u8]| tlv(0xa0, &control(PASSWORD_POLICY, false, Some(value)));
+    let plain = |name: &str, password: &str| {
+        sasl_bind(
+            "",
+            "PLAIN",
+            Some(format!("\0{name}\0{password}").as_bytes()),
+        )
+    };
+
+    assert_eq!(wire.ask(&plain(&user.sam, &user.password)).code, 0);
+    assert_eq!(wire.whoami(), dn(&user.dn));
+    let upn = format!("{}@corp.example.com", user.sam);
+    assert_eq!(wire.ask(&plain(&upn, &user.password)).code, 0);
+    let old = Some(user.password.as_bytes());
+    let bound = wire.ask(&password_modify(None, old, Some(b"New-word-1")));
+    assert_eq!(bound.code, 53);
+    assert!(bound.text.contains("Active Directory"), "{}", bound.text);
+    assert_eq!(wire.bind("", ""), 0);
+    let unbound = wire.ask(&password_modify(Some(&user.sam), old, Some(b"New-word-1")));
+    assert_eq!((unbound.code, unbound.text), (53, bound.text));
+
+    let wrong = wire.ask(&plain(&user.sam, "wrong"));
+    assert_eq!(wrong.code, 49);
+    assert_eq!(wire.ask(&plain("nobody", "wrong")), wrong);
+    let guessed = password_modify(Some(&user.sam), Some(b"wrong"), Some(b"New-word-1"));
+    assert_eq!(wire.ask(&guessed), wrong);
+
+    for (state, error) in [("password-expired", 0), ("locked", 1), ("must-change", 2)] {
+        let user = of_state(state).unwrap();
+        let answer = wire.ask_with(&bind_request(&user.dn, &user.password), &wanted);
+        assert_eq!(answer.code, 49, "{state}");
+        assert_eq!(answer.controls, told(&[0x30, 3, 0x81, 1, error]), "{state}");
+    }
+
+    // Keeping out by certificate whom the replica knows to be disabled.
+    let clients = Clients::new();
+    clients.write(server.site().path("").as_path());
+    for state in ["normal", "disabled"] {
+        let name = of_state(state).unwrap().sam;
+        clients.issue(server.site().path("").as_path(), state, |params| {
+            params.distinguished_name.push(DnType::CommonName, name);
+        });
+    }
+    server.signal("HUP");
+    let external = |certificate| {
+        let output = sasl(
+            &server,
+            "ldapwhoami",
+            Some(certificate),
+            &["-Y", "EXTERNAL"],
+        );
+        whoami(&output)
+    };
+    common::eventually("the new authority", Duration::from_secs(10), || {
+        external("normal").ok()
+    });
+    assert_eq!(external("normal"), Ok(dn(&user.dn)));
+    assert_eq!(external("disabled"), Err(49));
 }

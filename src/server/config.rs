@@ -42,7 +42,8 @@ pub struct TlsConfig {
     pub cert_file: PathBuf,
     /// The private key, PEM. Required.
     pub key_file: PathBuf,
-    /// The authorities of client certificates, PEM; enables SASL EXTERNAL.
+    /// The authorities of client certificates, PEM; enables SASL EXTERNAL. Clients are asked for a
+    /// certificate then and may have none, but not one of another authority.
     pub client_ca_file: Option<PathBuf>,
 }
 
