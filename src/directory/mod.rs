@@ -34,14 +34,17 @@ mod sort;
 mod source;
 mod special;
 mod token_groups;
+mod turn;
 mod write;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use arc_swap::ArcSwap;
 use uuid::Uuid;
 
-use self::write::Writer;
 pub use self::{
     bound::BoundFilter,
     changes::{NoPosition, Position},
@@ -50,7 +53,7 @@ pub use self::{
     load::LoadSummary,
     matched::ValueFilter,
     naming::{Diversions, Target},
-    packed::PackedAttributes,
+    packed::{PackedAttributes, canonical_description},
     postings::Postings,
     reference::Reference,
     region::{Reach, Region},
@@ -61,6 +64,7 @@ pub use self::{
     source::{SelectSettings, SourceRecord, SourceSettings},
     write::{DirectoryError, Transaction, WriteError},
 };
+use self::{turn::Turns, write::Writer};
 use crate::{entry::Entry, schema::Schema, store::Store};
 
 /// A small number that stands for an entry within one process; given out at first mention.
@@ -71,6 +75,7 @@ pub struct EntryId(pub u32);
 #[derive(Debug)]
 pub struct Directory {
     current: ArcSwap<Snapshot>,
+    turns: Turns,
     writer: Mutex<Writer>,
     store: Arc<dyn Store>,
     observers: Observers,
@@ -102,6 +107,7 @@ impl Directory {
         let (writer, snapshot, summary) = load::load(Arc::clone(&store), schema, sources)?;
         let directory = Self {
             current: ArcSwap::from_pointee(snapshot),
+            turns: Turns::default(),
             writer: Mutex::new(writer),
             store,
             observers: Observers::default(),
@@ -153,20 +159,47 @@ impl Directory {
         &self,
         change: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, WriteError<E>> {
+        let _turn = self.turns.take();
+        self.write_in_turn(change).map(|(value, _)| value)
+    }
+
+    /// Runs a change as [`Directory::write`] does, and gives the version that shows it and nothing
+    /// that came after it; `None` where other changes went on until `deadline`.
+    ///
+    /// # Errors
+    /// As [`Directory::write`].
+    pub fn write_by<T, E>(
+        &self,
+        deadline: Instant,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<Option<(T, Arc<Snapshot>)>, WriteError<E>> {
+        let Some(_turn) = self.turns.take_by(deadline) else {
+            return Ok(None);
+        };
+        self.write_in_turn(change).map(Some)
+    }
+
+    fn write_in_turn<T, E>(
+        &self,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<(T, Arc<Snapshot>), WriteError<E>> {
         // A panic in a change leaves the writer as it was: it changes only after the commit.
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let last = self.snapshot();
         let mut transaction = Transaction::new(&writer, &last);
         let value = change(&mut transaction).map_err(WriteError::Refused)?;
-        if let Some(changes) = transaction.into_changes()? {
-            let next = writer.commit(changes)?;
-            self.current.store(Arc::new(next));
-            let observers = self.observers.0.lock();
-            for observer in observers.unwrap_or_else(PoisonError::into_inner).iter() {
-                observer();
+        match transaction.into_changes()? {
+            Some(changes) => {
+                let next = Arc::new(writer.commit(changes)?);
+                self.current.store(Arc::clone(&next));
+                let observers = self.observers.0.lock();
+                for observer in observers.unwrap_or_else(PoisonError::into_inner).iter() {
+                    observer();
+                }
+                Ok((value, next))
             }
+            None => Ok((value, last)),
         }
-        Ok(value)
     }
 }
 

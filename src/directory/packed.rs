@@ -47,7 +47,7 @@ impl PackedAttributes {
         let mut sorted: Vec<Named<'_>> = attributes
             .iter()
             .filter_map(|attribute| {
-                let (id, description) = canonical(schema, &attribute.description)?;
+                let (id, description) = canonical_description(schema, &attribute.description)?;
                 Some((id, description, attribute.values.as_slice()))
             })
             .collect();
@@ -186,7 +186,10 @@ impl<'a> PackedAttribute<'a> {
 }
 
 /// The type of a description and its spelling in answers.
-fn canonical<'s>(schema: &'s Schema, description: &str) -> Option<(AttributeId, Cow<'s, str>)> {
+pub fn canonical_description<'s>(
+    schema: &'s Schema,
+    description: &str,
+) -> Option<(AttributeId, Cow<'s, str>)> {
     let parsed = AttributeDescription::parse(description.as_bytes())?;
     let id = schema.attribute(parsed.base.as_bytes())?;
     let attribute = schema.attribute_type(id);
