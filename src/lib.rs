@@ -29,6 +29,7 @@ pub mod upstream;
 pub mod admin;
 pub mod exchange;
 pub mod server;
+pub mod update;
 
 // Roof: wiring.
 pub mod cli;

@@ -80,6 +80,53 @@ fn a_store_in_use_is_not_imported_into() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+#[test]
+fn passwords_and_members_are_known_by_other_names_too() {
+    let site = Site::new(|_| String::new());
+    let ldif = format!(
+        "dn: {BASE}\nobjectClass: domain\ndc: example\n\n\
+         dn: uid=u,{BASE}\nobjectClass: inetOrgPerson\nuid: u\ncn: U\nsn: U\n\
+         2.5.4.35: {PASSWORD}\nuserPassword;x-old: {PASSWORD}\n\n\
+         dn: cn=g,{BASE}\nobjectClass: groupOfNames\ncn: g\n2.5.4.31: UID=u,{BASE}\n"
+    );
+    std::fs::write(site.path("names.ldif"), ldif).unwrap();
+    site.run_ok(&["import", &path(&site, "names.ldif")]);
+    let exported = site.run_ok(&["export"]);
+    assert!(!exported.contains(PASSWORD), "{exported}");
+    assert!(
+        exported.contains("creatorsName: cn=adduct import"),
+        "{exported}"
+    );
+    let server = site.start();
+    let tools = Tools::new(&server);
+    let user = tools.bound(&format!("uid=u,{BASE}"), PASSWORD);
+    let entry = user.read(&format!("uid=u,{BASE}"), &["memberOf"]).unwrap();
+    assert_eq!(entry.texts("memberOf"), [format!("cn=g,{BASE}")]);
+}
+
+#[test]
+fn a_member_imported_later_is_a_member() {
+    let site = sample::site("");
+    let user = format!("uid=late,{BASE}");
+    let group = format!("cn=g,{BASE}");
+    for (name, ldif) in [
+        (
+            "group.ldif",
+            format!("dn: {group}\nobjectClass: groupOfNames\ncn: g\nmember: {user}\n"),
+        ),
+        (
+            "user.ldif",
+            format!("dn: {user}\nobjectClass: account\nuid: late\n"),
+        ),
+    ] {
+        std::fs::write(site.path(name), ldif).unwrap();
+        site.run_ok(&["import", &path(&site, name)]);
+    }
+    let server = site.start();
+    let entry = sample::alice(&server).read(&user, &["memberOf"]).unwrap();
+    assert_eq!(entry.texts("memberOf"), [group]);
+}
+
 /// Hashes made by other programs for the sample's password: Python's hashlib, openssl passwd -6.
 const HASHES: [&str; 6] = [
     "{SSHA}HFL5zlhQ4VodDnHZuWjClcM/QpdzYWx0c2FsdA==",

@@ -15,7 +15,7 @@ const FLOORS: [&[&str]; 5] = [
     // Other parties and secrets.
     &["upstream", "auth", "sync"],
     // Serving.
-    &["exchange", "server", "admin"],
+    &["update", "exchange", "server", "admin"],
     // Wiring.
     &["config", "telemetry", "cli"],
 ];

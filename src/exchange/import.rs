@@ -5,28 +5,33 @@ use std::{
     fs::File,
     io::BufReader,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 use thiserror::Error;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::check::{RecordProblem, check};
 use crate::{
     auth::{
         hash_pool::{HashPool, PoolError},
         password::{PasswordError, UserPassword},
     },
-    directory::{
-        Directory, DirectoryError, Resolved, Snapshot, WriteError, derived::LINK_ATTRIBUTES,
-    },
+    directory::{Directory, DirectoryError, Resolved, Snapshot, WriteError},
     dn::{Dn, DnError},
-    entry::{Attribute, Entry, Link, Origin},
+    entry::{Attribute, Entry, Origin},
     ldif::{LdifError, LdifReader, LdifRecord},
-    mapping::time::generalized_time,
     schema::Schema,
+    update::{
+        Stamp, adopt,
+        check::{Problem, check_record},
+        names_context,
+        password::is_password,
+        take_links,
+    },
 };
+
+/// Who is named as the creator of entries whose records name nobody.
+const AUTHOR: &str = "cn=adduct import";
 
 /// How to import.
 #[derive(Clone, Debug, Default)]
@@ -74,14 +79,20 @@ pub fn import(
     let count = entries.len() as u64;
     directory
         .write(|transaction| {
-            for entry in entries {
+            let mut names = Vec::with_capacity(entries.len());
+            for (dn, entry) in entries {
+                names.push((dn, entry.uuid));
                 transaction.put(entry);
             }
-            Ok::<_, std::convert::Infallible>(())
+            for (dn, uuid) in names {
+                adopt(transaction, &dn, uuid)?;
+            }
+            Ok(())
         })
         .map_err(|error| match error {
-            WriteError::Refused(never) => match never {},
-            WriteError::Directory(error) => ImportError::Directory(error),
+            WriteError::Refused(error) | WriteError::Directory(error) => {
+                ImportError::Directory(error)
+            }
         })?;
     Ok(count)
 }
@@ -94,7 +105,7 @@ struct Batch<'s> {
     names: HashMap<Vec<u8>, usize>,
     /// Which password, of which record and value, is in the clear.
     cleartext: Vec<(usize, usize, usize)>,
-    created: Vec<u8>,
+    stamp: Stamp,
 }
 
 struct Record {
@@ -131,7 +142,7 @@ impl<'s> Batch<'s> {
             records: Vec::new(),
             names: HashMap::new(),
             cleartext: Vec::new(),
-            created: generalized_time(SystemTime::now()).into_bytes(),
+            stamp: Stamp::now(AUTHOR),
         }
     }
 
@@ -148,9 +159,11 @@ impl<'s> Batch<'s> {
         };
         let mut attributes = record.attributes;
         if let Some(rdn) = dn.rdn() {
-            check(self.schema, rdn, &mut attributes).map_err(|problem| ImportError::Record {
-                place: place.clone(),
-                problem,
+            check_record(self.schema, rdn, &mut attributes).map_err(|problem| {
+                ImportError::Record {
+                    place: place.clone(),
+                    problem,
+                }
             })?;
         }
         let name = self.name(&dn, &place)?;
@@ -167,17 +180,7 @@ impl<'s> Batch<'s> {
         }
         self.note_passwords(position, &attributes, &place)?;
         let uuid = take_uuid(&mut attributes).unwrap_or_else(Uuid::new_v4);
-        for stamp in ["createTimestamp", "modifyTimestamp"] {
-            if !attributes
-                .iter()
-                .any(|attribute| attribute.description.eq_ignore_ascii_case(stamp))
-            {
-                attributes.push(Attribute {
-                    description: stamp.to_owned(),
-                    values: vec![self.created.clone()],
-                });
-            }
-        }
+        self.stamp.created(&mut attributes);
         self.records.push(Record {
             place,
             dn,
@@ -205,7 +208,7 @@ impl<'s> Batch<'s> {
         place: &Place,
     ) -> Result<(), ImportError> {
         for (position, attribute) in attributes.iter().enumerate() {
-            if !attribute.description.eq_ignore_ascii_case("userPassword") {
+            if !is_password(self.schema, attribute.description.as_bytes()) {
                 continue;
             }
             for (value, octets) in attribute.values.iter().enumerate() {
@@ -261,7 +264,7 @@ impl<'s> Batch<'s> {
         self,
         snapshot: &Snapshot,
         options: &ImportOptions,
-    ) -> Result<Vec<Entry>, ImportError> {
+    ) -> Result<Vec<(Dn, Entry)>, ImportError> {
         let mut uuids = BTreeSet::new();
         let mut identities = Vec::with_capacity(self.records.len());
         for record in &self.records {
@@ -309,15 +312,16 @@ impl<'s> Batch<'s> {
                 _ => record.dn.to_string(),
             };
             let mut attributes = record.attributes;
-            let links = resolver.take_links(&mut attributes);
-            entries.push(Entry {
+            let links = take_links(self.schema, &mut attributes, |dn| resolver.find(dn));
+            let entry = Entry {
                 uuid: *uuid,
                 parent,
                 rdn,
                 origin: Origin::Local,
                 attributes,
                 links,
-            });
+            };
+            entries.push((record.dn, entry));
         }
         Ok(entries)
     }
@@ -363,12 +367,7 @@ impl Resolver<'_> {
             above = dn.parent();
         }
         let allowed = options.naming_contexts.is_empty()
-            || options.naming_contexts.iter().any(|context| {
-                Dn::parse(context)
-                    .ok()
-                    .and_then(|dn| self.schema.normalize_dn(&dn).ok())
-                    == self.schema.normalize_dn(&record.dn).ok()
-            });
+            || names_context(self.schema, &options.naming_contexts, &record.dn);
         if allowed {
             Ok(None)
         } else {
@@ -376,40 +375,6 @@ impl Resolver<'_> {
                 place: record.place.clone(),
             })
         }
-    }
-
-    /// Takes the DNs that name an entry out of the attributes.
-    fn take_links(&self, attributes: &mut Vec<Attribute>) -> Vec<Link> {
-        let mut links = Vec::new();
-        for attribute in attributes.iter_mut() {
-            let Some(name) = LINK_ATTRIBUTES
-                .iter()
-                .find(|name| name.eq_ignore_ascii_case(&attribute.description))
-            else {
-                continue;
-            };
-            let mut targets = BTreeSet::new();
-            attribute.values.retain(|value| {
-                let dn = std::str::from_utf8(value)
-                    .ok()
-                    .and_then(|text| Dn::parse(text).ok());
-                match dn.and_then(|dn| self.find(&dn)) {
-                    Some(uuid) => {
-                        targets.insert(uuid);
-                        false
-                    }
-                    None => true,
-                }
-            });
-            if !targets.is_empty() {
-                links.push(Link {
-                    attribute: (*name).to_owned(),
-                    targets,
-                });
-            }
-        }
-        attributes.retain(|attribute| !attribute.values.is_empty());
-        links
     }
 }
 
@@ -485,7 +450,7 @@ pub enum ImportError {
         /// Where.
         place: Place,
         /// Why.
-        problem: RecordProblem,
+        problem: Problem,
     },
     /// Two records have the same name.
     #[error("{place}: this entry came before, at {first}")]

@@ -1,6 +1,5 @@
 //! Between LDIF files and the directory of a stopped server.
 
-mod check;
 mod export;
 mod import;
 
