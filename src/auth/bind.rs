@@ -65,6 +65,11 @@ impl Authenticator {
         }
     }
 
+    /// The workers that hash.
+    pub fn hashes(&self) -> &HashPool {
+        &self.hashes
+    }
+
     /// Decides a bind with a name and a password, neither of them empty.
     ///
     /// Cancel safe: yes; a domain controller may still count the try.

@@ -20,3 +20,5 @@ pub const FEATURE_ALL_OPERATIONAL: &str = "1.3.6.1.4.1.4203.1.5.1";
 pub const FEATURE_BY_CLASS: &str = "1.3.6.1.4.1.4203.1.5.2";
 /// True and false filters (RFC 4526).
 pub const FEATURE_TRUE_FALSE: &str = "1.3.6.1.4.1.4203.1.5.3";
+/// Increments by Modify (RFC 4525).
+pub const FEATURE_MODIFY_INCREMENT: &str = "1.3.6.1.1.14";

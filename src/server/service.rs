@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::{budget::Budget, config::LimitsConfig, metrics::ServerMetrics};
 use crate::{access::Access, auth::Authenticator, directory::Directory};
@@ -46,6 +46,8 @@ pub struct Service {
     is_ready: Box<dyn Fn() -> bool + Send + Sync>,
     connections: AtomicU64,
     published: watch::Sender<()>,
+    /// Held by the one update that is written; others wait for it without holding a thread.
+    pub(super) updates: Semaphore,
 }
 
 impl Service {
@@ -70,6 +72,7 @@ impl Service {
             is_ready: Box::new(is_ready),
             connections: AtomicU64::new(0),
             published,
+            updates: Semaphore::new(1),
         }
     }
 

@@ -132,10 +132,13 @@ pub(super) async fn start(
             return extended::start(&call, session, outstanding, extended, out).await;
         }
         Operation::Compare(compare) => compare::compare(&call, compare).into(),
-        Operation::Add(add) => update::refuse(&call, add.entry).into(),
-        Operation::Delete(entry) => update::refuse(&call, entry).into(),
-        Operation::Modify(modify) => update::refuse(&call, modify.object).into(),
-        Operation::ModifyDn(modify_dn) => update::refuse(&call, modify_dn.entry).into(),
+        // Boxed, so that the other operations carry none of it.
+        Operation::Add(add) => Box::pin(update::add(&call, session, add)).await,
+        Operation::Delete(dn) => Box::pin(update::delete(&call, session, dn)).await,
+        Operation::Modify(modify) => Box::pin(update::modify(&call, session, modify)).await,
+        Operation::ModifyDn(modify_dn) => {
+            Box::pin(update::modify_dn(&call, session, modify_dn)).await
+        }
         Operation::Unbind | Operation::Abandon(_) | Operation::Bind(_) => return Next::Done,
     };
     call.answer(&answer, out)

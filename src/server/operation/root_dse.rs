@@ -11,7 +11,9 @@ use crate::{
     mapping::time::generalized_time,
     proto::{
         LdapResult, control,
-        extended::{FEATURE_ALL_OPERATIONAL, FEATURE_BY_CLASS, FEATURE_TRUE_FALSE},
+        extended::{
+            FEATURE_ALL_OPERATIONAL, FEATURE_BY_CLASS, FEATURE_MODIFY_INCREMENT, FEATURE_TRUE_FALSE,
+        },
     },
     server::Settings,
 };
@@ -93,6 +95,7 @@ fn root_dse(call: &Call<'_>, snapshot: &Snapshot) -> PackedAttributes {
                 FEATURE_ALL_OPERATIONAL,
                 FEATURE_BY_CLASS,
                 FEATURE_TRUE_FALSE,
+                FEATURE_MODIFY_INCREMENT,
             ],
         ),
         one("supportedLDAPVersion", "3"),
@@ -151,7 +154,7 @@ fn subschema(snapshot: &Snapshot, loaded: SystemTime) -> PackedAttributes {
 }
 
 /// Whether a DN is that of the subschema, in any spelling.
-fn is_subschema(snapshot: &Snapshot, dn: &Dn) -> bool {
+pub(super) fn is_subschema(snapshot: &Snapshot, dn: &Dn) -> bool {
     dn.len() == 1 && ends_in_subschema(snapshot, dn)
 }
 
