@@ -5,7 +5,10 @@ use super::{
     reference::Reference,
     snapshot::{Resolved, Snapshot},
 };
-use crate::dn::Dn;
+use crate::{
+    dn::Dn,
+    proto::{LdapResult, ResultCode, request::SearchScope},
+};
 
 /// Further than this aliases are not followed: they go round in circles.
 const MAX_ALIASES: usize = 32;
@@ -38,6 +41,40 @@ pub enum Target {
     },
     /// Aliases on the way go round in circles; this is one of them.
     Loop(EntryId),
+}
+
+impl Target {
+    /// The entry, or the result for what is not here; `scope` is for the URIs of referrals to a
+    /// search.
+    ///
+    /// # Errors
+    /// noSuchObject, aliasProblem, loopDetect and referral, with the entry that matched.
+    pub fn reached(
+        self,
+        snapshot: &Snapshot,
+        scope: Option<SearchScope>,
+    ) -> Result<EntryId, LdapResult> {
+        let dn = |id: Option<EntryId>| id.map(|id| snapshot.dn(id)).unwrap_or_default();
+        let (code, text, matched) = match self {
+            Self::Found(id) => return Ok(id),
+            Self::Missing { nearest } => (ResultCode::NO_SUCH_OBJECT, "no such entry", nearest),
+            Self::BrokenAlias { nearest } => (
+                ResultCode::ALIAS_PROBLEM,
+                "an alias in the name names no entry",
+                nearest,
+            ),
+            Self::Loop(alias) => (
+                ResultCode::LOOP_DETECT,
+                "the aliases in the name go round in circles",
+                Some(alias),
+            ),
+            Self::Elsewhere(reference) => {
+                let referral = LdapResult::referral(snapshot.uris(&reference, scope));
+                return Err(referral.matched(dn(Some(reference.object))));
+            }
+        };
+        Err(LdapResult::new(code, text).matched(dn(matched)))
+    }
 }
 
 impl Snapshot {

@@ -63,6 +63,14 @@ impl LdapResult {
         }
     }
 
+    /// A referral to other servers (RFC 4511 section 4.1.10).
+    pub fn referral(uris: Vec<String>) -> Self {
+        Self {
+            referral: uris,
+            ..Self::new(ResultCode::REFERRAL, "other servers hold this entry")
+        }
+    }
+
     /// The same with the DN of the nearest entry there is.
     #[must_use]
     pub fn matched(mut self, dn: String) -> Self {

@@ -2,7 +2,7 @@
 
 use super::Update;
 use crate::{
-    directory::{EntryId, Kind, OriginId, Resolved, Snapshot},
+    directory::{Diversions, EntryId, Kind, OriginId, Resolved, Snapshot, Target},
     dn::Dn,
     entry::Origin,
     proto::{LdapResult, ResultCode},
@@ -11,20 +11,14 @@ use crate::{
 /// The served entry of a DN.
 ///
 /// # Errors
-/// noSuchObject with the nearest entry above; referral for a referral object, or where one is the
-/// nearest above, unless `manage_dsa_it` (RFC 3296 section 5.1).
+/// noSuchObject with the nearest entry above; referral at or below a referral object, unless
+/// `manage_dsa_it` (RFC 3296 section 5.1).
 pub fn find(snapshot: &Snapshot, dn: &Dn, manage_dsa_it: bool) -> Result<EntryId, LdapResult> {
-    let (found, nearest) = match snapshot.resolve(dn) {
-        Resolved::Found(id) => (Some(id), Some(id)),
-        Resolved::Missing { nearest } => (None, nearest),
+    let diversions = Diversions {
+        aliases: false,
+        referrals: !manage_dsa_it,
     };
-    if let Some(id) = nearest.filter(|id| !manage_dsa_it && is_a(snapshot, *id, b"referral")) {
-        return Err(referral(snapshot, id, dn));
-    }
-    found.ok_or_else(|| {
-        let matched = nearest.map(|id| snapshot.dn(id)).unwrap_or_default();
-        LdapResult::new(ResultCode::NO_SUCH_OBJECT, "no such entry").matched(matched)
-    })
+    snapshot.find(dn, diversions).reached(snapshot, None)
 }
 
 /// Refuses an entry that is not written here.
@@ -54,23 +48,26 @@ impl Update<'_, '_> {
     pub(super) fn superior(&self, dn: &Dn) -> Result<Option<EntryId>, LdapResult> {
         let snapshot = self.snapshot();
         let above = dn.parent().unwrap_or_default();
-        let nearest = match snapshot.resolve(&above) {
-            Resolved::Found(id) => Some(id),
-            Resolved::Missing { nearest } => nearest,
+        let missing = match snapshot.resolve(&above) {
+            Resolved::Found(_) => None,
+            Resolved::Missing { nearest } => Some(nearest),
         };
-        if nearest.is_none()
+        if missing == Some(None)
             && super::naming::may_be_top(snapshot.schema(), self.naming_contexts, dn)
         {
             return Ok(None);
         }
-        let id = find(snapshot, &above, false).map_err(|refusal| match refusal.code {
-            ResultCode::NO_SUCH_OBJECT => LdapResult {
-                diagnostic: "the entry above it is missing".to_owned(),
-                ..refusal
-            },
-            // The client goes on with the new entry's name.
-            ResultCode::REFERRAL => nearest.map_or(refusal, |id| referral(snapshot, id, dn)),
-            _ => refusal,
+        // The client goes on with the new entry's name elsewhere.
+        let diversions = Diversions {
+            aliases: false,
+            referrals: true,
+        };
+        if let target @ Target::Elsewhere(_) = snapshot.find(dn, diversions) {
+            target.reached(snapshot, None)?;
+        }
+        let id = find(snapshot, &above, true).map_err(|refusal| LdapResult {
+            diagnostic: "the entry above it is missing".to_owned(),
+            ..refusal
         })?;
         self.may_hold(id)?;
         Ok(Some(id))
@@ -107,71 +104,4 @@ fn is_a(snapshot: &Snapshot, id: EntryId, class: &[u8]) -> bool {
         .values(snapshot.known().object_class)
         .filter_map(|value| schema.object_class(value))
         .any(|own| own == class || schema.superclasses(own).contains(&class))
-}
-
-/// The result that sends a client to where a referral object points (RFC 3296 section 5).
-fn referral(snapshot: &Snapshot, id: EntryId, dn: &Dn) -> LdapResult {
-    let own = Dn::parse(&snapshot.dn(id)).map_or(0, |own| own.len());
-    let below = dn.len().saturating_sub(own);
-    let below = Dn {
-        rdns: dn.rdns.get(..below).unwrap_or_default().to_vec(),
-    };
-    let mut result = LdapResult::new(ResultCode::REFERRAL, "").matched(snapshot.dn(id));
-    if let (Some(entry), Some(attribute)) =
-        (snapshot.entry(id), snapshot.schema().attribute(b"ref"))
-    {
-        result.referral = entry
-            .attributes
-            .values(attribute)
-            .filter_map(|uri| std::str::from_utf8(uri).ok())
-            .map(|uri| below_uri(uri, &below))
-            .collect();
-    }
-    result
-}
-
-/// A URI for what lies below the entry it names.
-fn below_uri(uri: &str, below: &Dn) -> String {
-    // A label may follow the URI (RFC 2079).
-    let uri = uri.split(' ').next().unwrap_or_default();
-    if below.is_root() {
-        return uri.to_owned();
-    }
-    let Some((scheme, rest)) = uri
-        .split_once("://")
-        .filter(|(scheme, _)| scheme.starts_with("ldap"))
-    else {
-        return uri.to_owned();
-    };
-    let Some((host, dn)) = rest.split_once('/').filter(|(_, dn)| !dn.is_empty()) else {
-        return uri.to_owned();
-    };
-    let mut name = String::new();
-    for octet in below.to_string().bytes() {
-        if octet.is_ascii_alphanumeric() || b"-._~=,+".contains(&octet) {
-            name.push(char::from(octet));
-        } else {
-            name.push_str(&format!("%{octet:02X}"));
-        }
-    }
-    format!("{scheme}://{host}/{name},{dn}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_referral_names_what_lies_below_it() {
-        let below = Dn::parse("cn=a b").unwrap();
-        for (uri, expected) in [
-            ("ldap://h/dc=x label", "ldap://h/cn=a%20b,dc=x"),
-            ("ldap://h/", "ldap://h/"),
-            ("ldap://h", "ldap://h"),
-            ("http://h/p", "http://h/p"),
-        ] {
-            assert_eq!(below_uri(uri, &below), expected);
-        }
-        assert_eq!(below_uri("ldap://h/dc=x", &Dn::ROOT), "ldap://h/dc=x");
-    }
 }

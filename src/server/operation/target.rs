@@ -63,49 +63,7 @@ impl Name {
                 None => Target::Missing { nearest: None },
             },
         };
-        reach(snapshot, target, scope)
-    }
-}
-
-/// The result for what is not here, however it was named.
-fn reach(
-    snapshot: &Snapshot,
-    target: Target,
-    scope: Option<SearchScope>,
-) -> Result<EntryId, LdapResult> {
-    let dn = |id: Option<EntryId>| id.map(|id| snapshot.dn(id)).unwrap_or_default();
-    Err(match target {
-        Target::Found(id) => return Ok(id),
-        Target::Missing { nearest } => missing().matched(dn(nearest)),
-        Target::BrokenAlias { nearest } => LdapResult::new(
-            ResultCode::ALIAS_PROBLEM,
-            "an alias in the name names no entry",
-        )
-        .matched(dn(nearest)),
-        Target::Loop(alias) => LdapResult::new(
-            ResultCode::LOOP_DETECT,
-            "the aliases in the name go round in circles",
-        )
-        .matched(dn(Some(alias))),
-        Target::Elsewhere(reference) => {
-            referral(snapshot.uris(&reference, scope)).matched(dn(Some(reference.object)))
-        }
-    })
-}
-
-/// Refuses names at or below a referral object, unless these are managed (RFC 3296 section 5.2).
-pub(super) fn check_referral(
-    snapshot: &Snapshot,
-    dn: &Dn,
-    manage_dsa_it: bool,
-) -> Result<(), LdapResult> {
-    let diversions = Diversions {
-        aliases: false,
-        referrals: !manage_dsa_it,
-    };
-    match snapshot.find(dn, diversions) {
-        target @ Target::Elsewhere(_) => reach(snapshot, target, None).map(drop),
-        _ => Ok(()),
+        target.reached(snapshot, scope)
     }
 }
 
@@ -123,7 +81,7 @@ pub(super) fn check_original(
         return Ok(());
     }
     Err(match snapshot.original_uri(id, scope) {
-        Some(uri) => referral(vec![uri]),
+        Some(uri) => LdapResult::referral(vec![uri]),
         None => LdapResult::new(
             ResultCode::UNWILLING_TO_PERFORM,
             "this entry is a copy, and its original is not known any more",
@@ -133,12 +91,6 @@ pub(super) fn check_original(
 
 fn missing() -> LdapResult {
     LdapResult::new(ResultCode::NO_SUCH_OBJECT, "no such entry")
-}
-
-fn referral(uris: Vec<String>) -> LdapResult {
-    let mut result = LdapResult::new(ResultCode::REFERRAL, "other servers hold this entry");
-    result.referral = uris;
-    result
 }
 
 /// The served entry of an identity; one from AD where a local entry has the same SID.
