@@ -90,24 +90,26 @@ impl<'a> Reader<'a> {
 
     /// Reads the next element, whatever its tag.
     ///
+    /// An element with a number above 30 comes with the first octet of its identifier, which is
+    /// that of no element LDAP knows: it may be passed over where others of the future may stand.
+    ///
     /// # Errors
     /// [`BerError`] where the header is malformed or the contents are cut short.
     pub fn element(&mut self) -> Result<Element<'a>, BerError> {
         let [tag, after @ ..] = self.rest else {
             return Err(self.error(BerErrorKind::Truncated));
         };
-        if tag & 0x1f == 0x1f {
-            return Err(self.error(BerErrorKind::Tag {
-                found: *tag,
-                expected: None,
-            }));
-        }
-        let (length, octets) = match length_of(after) {
+        let number = if tag & HIGH_NUMBER == HIGH_NUMBER {
+            high_number_octets(after).map_err(|kind| self.error(kind))?
+        } else {
+            0
+        };
+        let (length, octets) = match length_of(after.get(number..).unwrap_or_default()) {
             Ok(Some(found)) => found,
             Ok(None) => return Err(self.error(BerErrorKind::Truncated)),
             Err(kind) => return Err(self.error(kind)),
         };
-        let start = 1 + octets;
+        let start = 1 + number + octets;
         let end = start.saturating_add(length);
         let Some(contents) = self.rest.get(start..end) else {
             return Err(self.error(BerErrorKind::Truncated));
@@ -148,6 +150,32 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Refuses a next element with this tag: one that is known, but not here or not in this form,
+    /// must not be passed over as if it came from the future.
+    ///
+    /// # Errors
+    /// [`BerErrorKind::Tag`] if it is there.
+    pub fn refuse(&self, tag: Tag) -> Result<(), BerError> {
+        match self.peek() {
+            Some(found) if found == tag => Err(self.error(BerErrorKind::Tag {
+                found,
+                expected: None,
+            })),
+            _ => Ok(()),
+        }
+    }
+
+    /// Passes over the components that a later version may have added (RFC 4511 section 4).
+    ///
+    /// # Errors
+    /// As [`Reader::element`].
+    pub fn skip_trailing(mut self) -> Result<(), BerError> {
+        while !self.is_empty() {
+            self.element()?;
+        }
+        Ok(())
+    }
+
     /// Reads an OCTET STRING.
     ///
     /// # Errors
@@ -185,6 +213,18 @@ impl<'a> Reader<'a> {
             offset: self.offset,
             kind,
         }
+    }
+}
+
+/// The number of an identifier whose number is in the octets that follow.
+const HIGH_NUMBER: Tag = 0x1f;
+
+/// How many octets tell the number of a tag above 30 (X.690 section 8.1.2.4); at most four.
+fn high_number_octets(input: &[u8]) -> Result<usize, BerErrorKind> {
+    match input.iter().take(4).position(|octet| octet & 0x80 == 0) {
+        Some(last) => Ok(last + 1),
+        None if input.len() < 4 => Err(BerErrorKind::Truncated),
+        None => Err(BerErrorKind::TagNumber),
     }
 }
 
@@ -250,6 +290,9 @@ pub enum BerErrorKind {
         /// The one that belongs there.
         expected: Option<Tag>,
     },
+    /// The number of a tag does not fit 28 bits.
+    #[error("tag number too large")]
+    TagNumber,
     /// No octets, or more than eight.
     #[error("malformed integer")]
     Integer,
@@ -289,7 +332,31 @@ mod tests {
         assert_eq!(kind(&[0x30, 0x03, 0]), BerErrorKind::Truncated);
         assert_eq!(kind(&[0x30]), BerErrorKind::Truncated);
         assert_eq!(kind(&[]), BerErrorKind::Truncated);
-        assert!(matches!(kind(&[0x1f, 0x01, 0]), BerErrorKind::Tag { .. }));
+        assert_eq!(kind(&[0xbf, 0xff, 0xff]), BerErrorKind::Truncated);
+        assert_eq!(
+            kind(&[0xbf, 0xff, 0xff, 0xff, 0xff, 1, 0]),
+            BerErrorKind::TagNumber
+        );
+        let constructed = Reader::new(&[0x24, 4, 4, 2, b'h', b'i']).octets();
+        assert_eq!(
+            constructed.unwrap_err().kind,
+            BerErrorKind::Tag {
+                found: 0x24,
+                expected: Some(0x04)
+            }
+        );
+    }
+
+    #[test]
+    fn elements_with_high_tag_numbers_are_passed_over() {
+        let input = [0xbf, 0x81, 0x05, 0x02, b'h', b'i', 0x04, 0x01, b'x'];
+        let mut reader = Reader::new(&input);
+        let high = reader.element().unwrap();
+        assert_eq!(
+            (high.tag, high.contents, high.offset),
+            (0xbf, &b"hi"[..], 4)
+        );
+        assert_eq!(reader.octets(), Ok(&b"x"[..]));
     }
 
     #[test]

@@ -198,7 +198,8 @@ impl std::fmt::Debug for ExtendedRequest<'_> {
 /// Decodes one request.
 ///
 /// `frame` is exactly one LDAPMessage as cut by [`super::frame::next`]; the result borrows from it.
-/// Trailing components of sequences are ignored, as RFC 4511 section 4 asks.
+/// Trailing components of sequences are ignored, as RFC 4511 section 4 asks. An Unbind is one
+/// whatever it carries.
 ///
 /// # Errors
 /// [`DecodeError`] with the message id and operation where they could still be read.
@@ -219,11 +220,20 @@ pub fn decode(frame: &[u8]) -> Result<Request<'_>, DecodeError> {
                     reason: Reason::MessageId(id),
                 }),
             })?;
+    let tag = message.peek();
     let operation = message.element().map_err(|error| DecodeError {
         id: Some(id),
-        operation: None,
+        operation: tag,
         reason: error.into(),
     })?;
+    // Whatever comes with it: the client wants to end (RFC 4511 section 4.3).
+    if operation.tag == tag::UNBIND {
+        return Ok(Request {
+            id,
+            operation: Operation::Unbind,
+            controls: Vec::new(),
+        });
+    }
     decode_rest(id, operation, message).map_err(|reason| DecodeError {
         id: Some(id),
         operation: Some(operation.tag),
@@ -238,15 +248,15 @@ fn decode_rest<'a>(
 ) -> Result<Request<'a>, Reason> {
     let controls = match message.optional(ber::context_constructed(0))? {
         Some(list) => control::decode_list(list.reader())?,
-        None => Vec::new(),
+        None => {
+            message.refuse(ber::context(0))?;
+            Vec::new()
+        }
     };
-    while !message.is_empty() {
-        message.element()?;
-    }
+    message.skip_trailing()?;
     let operation = match operation.tag {
         tag::BIND => Operation::Bind(bind(operation.reader())?),
         tag::SEARCH => Operation::Search(search(operation.reader())?),
-        tag::UNBIND => Operation::Unbind,
         tag::ABANDON => {
             let abandoned = operation.integer()?;
             let abandoned = i32::try_from(abandoned).map_err(|_| Reason::MessageId(abandoned))?;
@@ -275,16 +285,20 @@ fn bind(mut request: Reader<'_>) -> Result<BindRequest<'_>, Reason> {
         tag if tag == ber::context(0) => Authentication::Simple(choice.contents),
         tag if tag == ber::context_constructed(3) => {
             let mut sasl = choice.reader();
+            let mechanism = sasl.octets()?;
+            let credentials = sasl
+                .optional(ber::OCTET_STRING)?
+                .map(|element| element.contents);
+            sasl.skip_trailing()?;
             Authentication::Sasl {
-                mechanism: sasl.octets()?,
-                credentials: sasl
-                    .optional(ber::OCTET_STRING)?
-                    .map(|element| element.contents),
+                mechanism,
+                credentials,
             }
         }
-        tag => Authentication::Other(tag),
+        tag if is_choice_beyond(tag, &[0, 3]) => Authentication::Other(tag),
+        _ => return Err(Reason::Authentication),
     };
-    skip_trailing(request)?;
+    request.skip_trailing()?;
     Ok(BindRequest {
         version,
         name,
@@ -308,8 +322,8 @@ fn search(mut request: Reader<'_>) -> Result<SearchRequest<'_>, Reason> {
         3 => DerefAliases::Always,
         other => return Err(Reason::Enumerated("derefAliases", other)),
     };
-    let size_limit = limit(&mut request, "sizeLimit")?;
-    let time_limit = limit(&mut request, "timeLimit")?;
+    let size_limit = count(&mut request, "sizeLimit")?;
+    let time_limit = count(&mut request, "timeLimit")?;
     let types_only = request.boolean()?;
     let filter = filter::decode(request.element()?)?;
     let mut list = request.expect(ber::SEQUENCE)?.reader();
@@ -318,7 +332,7 @@ fn search(mut request: Reader<'_>) -> Result<SearchRequest<'_>, Reason> {
     while !list.is_empty() {
         attributes.push(list.octets()?);
     }
-    skip_trailing(request)?;
+    request.skip_trailing()?;
     Ok(SearchRequest {
         base_object,
         scope,
@@ -334,7 +348,7 @@ fn search(mut request: Reader<'_>) -> Result<SearchRequest<'_>, Reason> {
 fn compare(mut request: Reader<'_>) -> Result<CompareRequest<'_>, Reason> {
     let entry = request.octets()?;
     let assertion = filter::assertion(request.expect(ber::SEQUENCE)?)?;
-    skip_trailing(request)?;
+    request.skip_trailing()?;
     Ok(CompareRequest { entry, assertion })
 }
 
@@ -343,12 +357,12 @@ fn extended(mut request: Reader<'_>) -> Result<ExtendedRequest<'_>, Reason> {
     let value = request
         .optional(ber::context(1))?
         .map(|element| element.contents);
-    skip_trailing(request)?;
+    request.skip_trailing()?;
     Ok(ExtendedRequest { name, value })
 }
 
 /// INTEGER (0 .. maxInt) with maxInt = 2^31-1.
-fn limit(request: &mut Reader<'_>, name: &'static str) -> Result<u32, Reason> {
+pub(super) fn count(request: &mut Reader<'_>, name: &'static str) -> Result<u32, Reason> {
     let value = request.integer()?;
     i32::try_from(value)
         .ok()
@@ -356,11 +370,10 @@ fn limit(request: &mut Reader<'_>, name: &'static str) -> Result<u32, Reason> {
         .ok_or(Reason::Enumerated(name, value))
 }
 
-fn skip_trailing(mut reader: Reader<'_>) -> Result<(), Reason> {
-    while !reader.is_empty() {
-        reader.element()?;
-    }
-    Ok(())
+/// Whether a tag is that of an alternative added to a CHOICE by a later version, rather than one
+/// of the `known` numbers in a wrong form.
+fn is_choice_beyond(tag: Tag, known: &[u8]) -> bool {
+    tag & 0xc0 == ber::context(0) && !known.contains(&(tag & 0x1f))
 }
 
 /// A request that could not be decoded.
@@ -406,10 +419,15 @@ pub enum Reason {
     /// The filter nests too deep.
     #[error("filter nested deeper than {MAX_FILTER_DEPTH}")]
     FilterDepth,
+    /// The choice of authentication is malformed.
+    #[error("malformed choice of authentication")]
+    Authentication,
     /// The tag of no request.
     #[error("unknown operation {0:#04x}")]
     UnknownOperation(Tag),
 }
 
+#[cfg(test)]
+mod oracle;
 #[cfg(test)]
 mod tests;

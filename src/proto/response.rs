@@ -3,6 +3,9 @@
 use super::{MessageId, ResultCode, extended, request};
 use crate::ber::{self, Tag, write_integer, write_nested, write_octets};
 
+/// Octets of a diagnosticMessage, which may quote what the client sent.
+const MAX_DIAGNOSTIC: usize = 1024;
+
 /// The tags of the response operations.
 pub mod tag {
     use crate::ber::{Tag, application};
@@ -250,7 +253,13 @@ fn write_controls(out: &mut Vec<u8>, controls: &[ResponseControl]) {
 fn write_ldap_result(out: &mut Vec<u8>, result: &LdapResult) {
     write_integer(out, ber::ENUMERATED, i64::from(result.code.0));
     write_octets(out, ber::OCTET_STRING, result.matched_dn.as_bytes());
-    write_octets(out, ber::OCTET_STRING, result.diagnostic.as_bytes());
+    let diagnostic = result.diagnostic.as_bytes();
+    let length = result.diagnostic.floor_char_boundary(MAX_DIAGNOSTIC);
+    write_octets(
+        out,
+        ber::OCTET_STRING,
+        diagnostic.get(..length).unwrap_or(diagnostic),
+    );
     if !result.referral.is_empty() {
         write_nested(out, ber::context_constructed(3), |out| {
             for uri in &result.referral {
@@ -300,6 +309,17 @@ mod tests {
         assert_eq!(entry.dn, "cn=x");
         assert_eq!(entry.attributes[0].vals, [vec![0xff; 300]]);
         assert_eq!(entry.attributes[1].vals.len(), 0);
+    }
+
+    #[test]
+    fn a_long_diagnostic_is_cut_between_characters() {
+        let mut out = Vec::new();
+        let result = LdapResult::new(ResultCode::OTHER, "x".to_owned() + &"ü".repeat(5_000));
+        write_result(&mut out, MessageId(2), tag::ADD, &result, &[]);
+        let LdapOp::AddResponse(added) = decoded(&out).op else {
+            panic!("not a result")
+        };
+        assert_eq!(added.message, "x".to_owned() + &"ü".repeat(511));
     }
 
     #[test]

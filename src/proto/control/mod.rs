@@ -38,9 +38,9 @@ pub(super) fn decode_list<'a>(mut list: Reader<'a>) -> Result<Vec<Control<'a>>, 
         let value = control
             .optional(ber::OCTET_STRING)?
             .map(|element| element.contents);
-        while !control.is_empty() {
-            control.element()?;
-        }
+        // A criticality behind the value must not get lost.
+        control.refuse(ber::BOOLEAN)?;
+        control.skip_trailing()?;
         controls.push(Control {
             oid,
             criticality,

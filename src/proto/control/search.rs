@@ -1,9 +1,9 @@
 //! Values of the controls that stand on searches alone.
 
-use super::value::{count, end, octets_of, present, whole};
+use super::value::{octets_of, whole};
 use crate::{
-    ber::{self, Reader},
-    proto::request::{self, Filter, Reason},
+    ber,
+    proto::request::{self, Filter, Reason, count},
 };
 
 /// realSearchControlValue (RFC 2696 section 2).
@@ -107,7 +107,7 @@ pub(super) fn paged_results(value: Option<&[u8]>) -> Result<PagedResults<'_>, Re
         size: count(&mut page, "size")?,
         cookie: page.octets()?,
     };
-    end(page)?;
+    page.skip_trailing()?;
     Ok(found)
 }
 
@@ -126,7 +126,7 @@ pub(super) fn sort_keys(value: Option<&[u8]>) -> Result<Vec<SortKey<'_>>, Reason
                 None => false,
             },
         });
-        end(key)?;
+        key.skip_trailing()?;
     }
     if keys.is_empty() {
         return Err(Reason::Control("there is no sort key"));
@@ -146,7 +146,7 @@ pub(super) fn virtual_list_view(value: Option<&[u8]>) -> Result<VirtualListView<
                 offset: count(&mut by_offset, "offset")?,
                 content_count: count(&mut by_offset, "contentCount")?,
             };
-            end(by_offset)?;
+            by_offset.skip_trailing()?;
             target
         }
         tag if tag == ber::context(1) => Target::AtLeast(choice.contents),
@@ -159,7 +159,7 @@ pub(super) fn virtual_list_view(value: Option<&[u8]>) -> Result<VirtualListView<
     let context = view
         .optional(ber::OCTET_STRING)?
         .map(|element| element.contents);
-    end(view)?;
+    view.skip_trailing()?;
     Ok(VirtualListView {
         before,
         after,
@@ -175,7 +175,7 @@ pub(super) fn deref(value: Option<&[u8]>) -> Result<Vec<DerefSpec<'_>>, Reason> 
         let mut spec = list.expect(ber::SEQUENCE)?.reader();
         let attribute = spec.octets()?;
         let attributes = octets_of(spec.expect(ber::SEQUENCE)?.reader())?;
-        end(spec)?;
+        spec.skip_trailing()?;
         specs.push(DerefSpec {
             attribute,
             attributes,
@@ -201,7 +201,7 @@ pub(super) fn sync_request(value: Option<&[u8]>) -> Result<SyncRequest<'_>, Reas
         Some(element) => element.boolean()?,
         None => false,
     };
-    end(request)?;
+    request.skip_trailing()?;
     Ok(SyncRequest {
         mode,
         cookie,
@@ -216,7 +216,7 @@ pub(super) fn persistent(value: Option<&[u8]>) -> Result<PersistentSearch, Reaso
         changes_only: search.boolean()?,
         return_entry_changes: search.boolean()?,
     };
-    end(search)?;
+    search.skip_trailing()?;
     if found.change_types == 0 || found.change_types > 15 {
         return Err(Reason::Enumerated(
             "changeTypes",
@@ -237,13 +237,13 @@ pub(super) fn extended_dn(value: Option<&[u8]>) -> Result<ExtendedDnForm, Reason
         1 => ExtendedDnForm::Text,
         other => return Err(Reason::Enumerated("flag", other)),
     };
-    end(flags)?;
+    flags.skip_trailing()?;
     Ok(form)
 }
 
 /// ValuesReturnFilter: items of a filter, none of them nested (RFC 3876 section 2).
 pub(super) fn matched_values(value: Option<&[u8]>) -> Result<Vec<Filter<'_>>, Reason> {
-    let mut list = Reader::new(present(value)?).expect(ber::SEQUENCE)?.reader();
+    let mut list = whole(value, ber::SEQUENCE)?.reader();
     let mut items = Vec::new();
     while !list.is_empty() {
         let item = request::decode_filter(list.element()?)?;

@@ -38,7 +38,7 @@ pub(super) fn whole<'a>(
     Ok(element)
 }
 
-pub(super) fn end(reader: Reader<'_>) -> Result<(), Reason> {
+fn end(reader: Reader<'_>) -> Result<(), Reason> {
     if reader.is_empty() {
         Ok(())
     } else {
@@ -68,13 +68,4 @@ pub(super) fn octets_of(mut list: Reader<'_>) -> Result<Vec<&[u8]>, Reason> {
         found.push(list.octets()?);
     }
     Ok(found)
-}
-
-/// INTEGER (0 .. maxInt) with maxInt = 2^31-1.
-pub(super) fn count(reader: &mut Reader<'_>, name: &'static str) -> Result<u32, Reason> {
-    let value = reader.integer()?;
-    i32::try_from(value)
-        .ok()
-        .and_then(|value| u32::try_from(value).ok())
-        .ok_or(Reason::Enumerated(name, value))
 }

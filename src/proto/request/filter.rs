@@ -1,6 +1,6 @@
 //! Filters as received (RFC 4511 section 4.5.1.7).
 
-use super::{Reason, skip_trailing};
+use super::{Reason, is_choice_beyond};
 use crate::ber::{self, Element};
 
 /// Nesting of a filter beyond which a request is refused.
@@ -81,7 +81,7 @@ fn nested(element: Element<'_>, depth: usize) -> Result<Filter<'_>, Reason> {
         0xa8 => Filter::Approximate(assertion(element)?),
         0xa9 => extensible(element)?,
         // "The type of filtering requested is not implemented": Undefined (section 4.5.1.7).
-        tag if tag & 0xc0 == 0x80 => Filter::Unknown,
+        tag if is_choice_beyond(tag, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) => Filter::Unknown,
         _ => return Err(Reason::Filter("not a filter")),
     })
 }
@@ -101,7 +101,7 @@ pub(super) fn assertion(element: Element<'_>) -> Result<AttributeValueAssertion<
         attribute: reader.octets()?,
         value: reader.octets()?,
     };
-    skip_trailing(reader)?;
+    reader.skip_trailing()?;
     Ok(assertion)
 }
 
@@ -123,7 +123,7 @@ fn substrings(element: Element<'_>) -> Result<Filter<'_>, Reason> {
     if pieces.is_empty() {
         return Err(Reason::Filter("no substrings"));
     }
-    skip_trailing(reader)?;
+    reader.skip_trailing()?;
     Ok(Filter::Substrings { attribute, pieces })
 }
 
@@ -141,7 +141,7 @@ fn extensible(element: Element<'_>) -> Result<Filter<'_>, Reason> {
             "extensible match with neither attribute nor rule",
         ));
     }
-    skip_trailing(reader)?;
+    reader.skip_trailing()?;
     Ok(Filter::Extensible {
         rule,
         attribute,

@@ -1,6 +1,6 @@
 //! Requests that change entries (RFC 4511 sections 4.6 to 4.9, RFC 4525).
 
-use super::{Reason, skip_trailing};
+use super::Reason;
 use crate::ber::{self, Reader};
 
 /// AddRequest (RFC 4511 section 4.7).
@@ -86,7 +86,7 @@ pub(super) fn add(mut request: Reader<'_>) -> Result<AddRequest<'_>, Reason> {
     while !list.is_empty() {
         attributes.push(attribute(list.expect(ber::SEQUENCE)?.reader())?);
     }
-    skip_trailing(request)?;
+    request.skip_trailing()?;
     Ok(AddRequest { entry, attributes })
 }
 
@@ -104,13 +104,13 @@ pub(super) fn modify(mut request: Reader<'_>) -> Result<ModifyRequest<'_>, Reaso
             other => ChangeOperation::Other(other),
         };
         let modification = attribute(change.expect(ber::SEQUENCE)?.reader())?;
-        skip_trailing(change)?;
+        change.skip_trailing()?;
         changes.push(Change {
             operation,
             modification,
         });
     }
-    skip_trailing(request)?;
+    request.skip_trailing()?;
     Ok(ModifyRequest { object, changes })
 }
 
@@ -121,7 +121,7 @@ pub(super) fn modify_dn(mut request: Reader<'_>) -> Result<ModifyDnRequest<'_>, 
     let new_superior = request
         .optional(ber::context(0))?
         .map(|element| element.contents);
-    skip_trailing(request)?;
+    request.skip_trailing()?;
     Ok(ModifyDnRequest {
         entry,
         new_rdn,
@@ -137,7 +137,7 @@ fn attribute(mut attribute: Reader<'_>) -> Result<PartialAttribute<'_>, Reason> 
     while !set.is_empty() {
         values.push(set.octets()?);
     }
-    skip_trailing(attribute)?;
+    attribute.skip_trailing()?;
     Ok(PartialAttribute {
         description,
         values,

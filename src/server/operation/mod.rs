@@ -91,7 +91,11 @@ pub(super) async fn start(
         }
         Operation::Abandon(id) => {
             call.count(ResultCode::SUCCESS);
-            return Next::Abandon(*id);
+            // It gets no answer, but it must not be done under a critical control nobody knows.
+            return match RequestControls::decode(request.operation.tag(), &request.controls) {
+                Ok(_) => Next::Abandon(*id),
+                Err(_) => Next::Done,
+            };
         }
         // The session is anonymous after a bind that fails, for whatever reason (RFC 4513
         // section 4).
