@@ -28,6 +28,8 @@ use crate::{
     server::{self, Listeners, Service, Settings, metrics::ServerMetrics},
 };
 
+/// Files that are open beside connections: the store, listeners, domain controllers.
+const OTHER_FILES: usize = 256;
 /// Binds that may wait for a hash worker, for each of them.
 const QUEUED_HASHES: usize = 64;
 
@@ -53,6 +55,7 @@ pub(super) fn serve(
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    allow_open_files(config.limits.max_connections);
     let runtime = Runtime::new().context("starting the runtime")?;
     let code = runtime.block_on(async {
         let server = Server::start(config, progress).await?;
@@ -187,6 +190,18 @@ impl Server {
         let _ = std::fs::remove_file(config.admin_socket());
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Makes room for as many connections as may come, and says so where there is not enough.
+fn allow_open_files(max_connections: usize) {
+    let wanted = max_connections.saturating_add(OTHER_FILES) as u64;
+    match server::descriptors::raise_limit() {
+        Ok(Some(limit)) if limit < wanted => tracing::warn!(
+            "{limit} files may be open, which is fewer than limits.max_connections = {max_connections} needs: raise the limit of open files (LimitNOFILE=) to {wanted}"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
     }
 }
 

@@ -407,6 +407,9 @@ pub enum Reason {
     /// A message id out of 1 to 2^31-1.
     #[error("message id {0} is not in 1 to 2147483647")]
     MessageId(i64),
+    /// The message id of an operation that is not answered yet.
+    #[error("message id {0} is that of an operation under way")]
+    MessageIdInUse(MessageId),
     /// A value outside of its enumeration or range.
     #[error("{0} has no value {1}")]
     Enumerated(&'static str, i64),

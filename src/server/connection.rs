@@ -27,7 +27,7 @@ use super::{
 use crate::proto::{
     LdapResult, ResultCode,
     frame::{self, FrameError},
-    request::{self, DecodeError, Operation},
+    request::{self, DecodeError, Operation, Reason, Request},
     response::{answer_to, write_notice_of_disconnection, write_result},
 };
 
@@ -35,10 +35,12 @@ use crate::proto::{
 const OUTPUT_MARK: usize = 64 * 1024;
 /// Candidates a search looks at before others have their turn.
 const SLICE: usize = 2048;
-/// Longer than anybody waits.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// Octets asked for in one read.
 const READ: usize = 8 * 1024;
+/// A time that does not come.
+const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+/// How long the end of a connection may take.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// One client's connection.
 pub(super) struct Connection {
@@ -188,12 +190,19 @@ impl Connection {
     async fn start(&mut self, frame: &[u8]) -> Result<(), End> {
         let request = match request::decode(frame) {
             Ok(request) => request,
-            Err(error) => return self.refuse(&error),
+            Err(error) => return self.refuse(&error).await,
         };
         // Requests outstanding when a bind arrives are finished first, or abandoned where they do
         // not end (RFC 4511 section 4.2.1).
         if matches!(request.operation, Operation::Bind(_)) {
             self.finish_running().await?;
+        }
+        // Whoever reads the answers could not tell whose they are (RFC 4511 section 4.1.1.1).
+        let mut running = self.running.iter();
+        if running.any(|running| running.id() == request.id)
+            && answer_to(request.operation.tag()).is_some()
+        {
+            return self.refuse(&in_use(&request)).await;
         }
         let next = operation::start(
             &self.service,
@@ -224,8 +233,10 @@ impl Connection {
 
     /// Answers a request that could not be decoded, or ends the connection where nobody can tell
     /// what it was.
-    fn refuse(&mut self, error: &DecodeError) -> Result<(), End> {
+    async fn refuse(&mut self, error: &DecodeError) -> Result<(), End> {
+        // A bind that fails leaves nobody bound, whatever it fails for (RFC 4513 section 4).
         if error.operation == Some(request::tag::BIND) {
+            self.finish_running().await?;
             self.session.begin_bind();
         }
         let result = LdapResult::new(ResultCode::PROTOCOL_ERROR, error.to_string());
@@ -309,14 +320,18 @@ impl Connection {
     /// Waits for octets, for as long as an idle client or a message under way may take.
     async fn read(&mut self) -> Result<(), End> {
         let limits = &self.settings.limits;
-        let (deadline, late) = if self.input.is_empty() && !self.followers.is_empty() {
-            // Nobody has to say anything while he listens.
-            (Instant::now() + FOREVER, idle(FOREVER))
-        } else if self.input.is_empty() {
-            (
-                Instant::now() + limits.idle_timeout,
-                idle(limits.idle_timeout),
-            )
+        let (deadline, late) = if self.input.is_empty() {
+            // Room for a large message is given back once it is worked on.
+            if self.input.try_reclaim(OUTPUT_MARK) {
+                self.input = BytesMut::new();
+            }
+            let patience = match limits.idle_timeout {
+                // Nobody has to say anything while he listens.
+                _ if !self.followers.is_empty() => NEVER,
+                Duration::ZERO => NEVER,
+                patience => patience,
+            };
+            (Instant::now() + patience, idle(patience))
         } else {
             let since = *self.message_since.get_or_insert_with(Instant::now);
             (since + limits.message_timeout, slow(limits.message_timeout))
@@ -413,12 +428,40 @@ impl Connection {
             write_notice_of_disconnection(&mut self.output, result);
             let _ = self.flush().await;
         }
-        let patience = self
-            .settings
-            .limits
-            .write_timeout
-            .min(Duration::from_secs(2));
-        let _ = timeout(patience, self.transport.shutdown()).await;
+        let patience = self.settings.limits.write_timeout.min(FAREWELL);
+        let _ = timeout(patience, async {
+            match end {
+                // The answers to what came before an Unbind.
+                End::Client => drop(self.flush().await),
+                End::Io(_) | End::Notice(_) => {}
+            }
+            let _ = self.transport.shutdown().await;
+            match end {
+                End::Notice(result) if result.code != ResultCode::UNAVAILABLE => {
+                    self.discard().await;
+                }
+                _ => {}
+            }
+        })
+        .await;
+    }
+
+    /// Reads what the client still sends until it ends, too: closing before would reset the
+    /// connection and might take the notice from it.
+    async fn discard(&mut self) {
+        self.input = BytesMut::with_capacity(READ);
+        while let Ok(1..) = self.transport.read_buf(&mut self.input).await {
+            self.input.clear();
+        }
+    }
+}
+
+/// What is wrong with a request under the number of another that is not answered yet.
+fn in_use(request: &Request<'_>) -> DecodeError {
+    DecodeError {
+        id: Some(request.id),
+        operation: Some(request.operation.tag()),
+        reason: Reason::MessageIdInUse(request.id),
     }
 }
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, TcpSocket, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    net::{TcpListener, TcpSocket},
+    sync::Semaphore,
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -110,35 +110,49 @@ async fn accept(
     shutdown: CancellationToken,
 ) {
     let mut connections = JoinSet::new();
+    let mut failing = false;
     loop {
-        // Finished connections are reaped while waiting for the next.
-        while connections.try_join_next().is_some() {}
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = admission.accept(&listener) => accepted,
+            // What a connection held is given back when it ends, not when the next one comes.
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
         };
-        match accepted {
-            Ok((stream, peer, permit)) => {
-                let Some(place) = admission.admit(peer.ip()) else {
-                    service.metrics.connections_refused_total.increment();
-                    continue;
-                };
-                let service = Arc::clone(&service);
-                let shutdown = shutdown.clone();
-                connections.spawn(async move {
-                    let _held = (permit, place);
-                    // Answers are written whole, so that there is nothing to wait for.
-                    let _ = stream.set_nodelay(true);
-                    Connection::new(service, stream, peer, shutdown)
-                        .serve(kind == Kind::Ldaps)
-                        .await;
-                });
-            }
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            // The client was gone before its turn came.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection: is the limit of open files too low?");
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "cannot accept connections: is the limit of open files too low?");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
             }
+        };
+        if std::mem::take(&mut failing) {
+            tracing::info!("connections are accepted again");
         }
+        let Some(place) = admission.admit(peer.ip()) else {
+            service.metrics.connections_refused_total.increment();
+            continue;
+        };
+        // Beyond the limit this one waits here, and those after it in the kernel.
+        let permit = tokio::select! {
+            () = shutdown.cancelled() => break,
+            permit = Arc::clone(&admission.places).acquire_owned() => permit,
+        };
+        let Ok(permit) = permit else { break };
+        let service = Arc::clone(&service);
+        let shutdown = shutdown.clone();
+        connections.spawn(async move {
+            let _held = (permit, place);
+            // Answers are written whole, so that there is nothing to wait for.
+            let _ = stream.set_nodelay(true);
+            Connection::new(service, stream, peer, shutdown)
+                .serve(kind == Kind::Ldaps)
+                .await;
+        });
     }
     drop(listener);
     let grace = service.settings().limits.shutdown_grace;
@@ -154,7 +168,7 @@ async fn accept(
     connections.shutdown().await;
 }
 
-/// Who may connect: a place is taken before a connection is accepted.
+/// Who may connect: how many at one time, and how many of one address.
 #[derive(Debug)]
 struct Admission {
     places: Arc<Semaphore>,
@@ -171,18 +185,6 @@ impl Admission {
             per_address: limits.max_connections_per_ip,
             addresses: Mutex::new(HashMap::new()),
         }
-    }
-
-    async fn accept(
-        &self,
-        listener: &TcpListener,
-    ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-        let permit = Arc::clone(&self.places)
-            .acquire_owned()
-            .await
-            .map_err(io::Error::other)?;
-        let (stream, peer) = listener.accept().await?;
-        Ok((stream, peer, permit))
     }
 
     /// Takes one of an address's places; `None` where it has them all.

@@ -6,6 +6,7 @@
 mod budget;
 pub mod config;
 mod connection;
+pub mod descriptors;
 mod followers;
 mod listener;
 pub mod metrics;

@@ -11,6 +11,7 @@ pub mod samba;
 pub mod sample;
 pub mod server;
 pub mod sssd;
+pub mod wire;
 
 use std::io::Write;
 use std::time::{Duration, Instant};

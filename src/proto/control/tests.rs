@@ -283,7 +283,7 @@ proptest! {
         }));
         let spec = DerefSpec { attribute: &attribute, attributes: expected };
         decode_one(tag::SEARCH, oid::DEREF, &value, |decoded| {
-            assert_eq!(decoded.deref, Some(vec![spec]));
+            assert_eq!(decoded.deref, Some((vec![spec], true)));
         })
         .unwrap();
     }

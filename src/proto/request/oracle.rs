@@ -21,7 +21,7 @@ use crate::{
     ber::{write_boolean, write_integer, write_nested, write_octets},
     proto::{
         RequestControls,
-        control::{ExtendedDnForm, SyncMode, oid},
+        control::{ExtendedDnForm, SortKey, SyncMode, oid},
     },
 };
 
@@ -206,7 +206,7 @@ fn controls_as_theirs(raw: &[Control<'_>], decoded: &RequestControls<'_>) -> Vec
         });
     }
     if let Some((keys, _)) = &decoded.sort {
-        let key = |key: &crate::proto::control::SortKey<'_>| ServerSortRequet {
+        let key = |key: &SortKey<'_>| ServerSortRequet {
             attribute_name: text(key.attribute),
             ordering_rule: key.ordering_rule.map(text),
             reverse_order: key.reverse,
