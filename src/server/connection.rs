@@ -134,14 +134,14 @@ impl Connection {
         }
     }
 
-    /// One turn: start what has arrived, move on what runs, write what is ready, wait if idle.
+    /// One turn: start what has arrived, write what is ready, move on what runs or wait.
     async fn turn(&mut self) -> Result<(), End> {
         self.start_requests().await?;
         if !self.running.is_empty() || self.followers.are_busy(&self.service) {
+            // What is answered does not wait for a search that finds little.
+            self.flush().await?;
             self.advance().await?;
-            self.read_what_is_there().await?;
-            tokio::task::yield_now().await;
-            return Ok(());
+            return self.read_what_is_there().await;
         }
         self.flush().await?;
         if self.ended {
@@ -219,7 +219,12 @@ impl Connection {
         .await;
         match next {
             Next::Done => {}
-            Next::Search(running) => self.give_slice(running),
+            Next::Search(running) => {
+                if self.give_slice(running) {
+                    // Requests for long searches that came at once take their time one by one.
+                    tokio::task::yield_now().await;
+                }
+            }
             Next::Follow(following) => self.followers.push(&self.service, *following),
             Next::Abandon(id) => {
                 self.running.retain(|running| running.id() != id);
@@ -249,39 +254,36 @@ impl Connection {
         }
     }
 
-    /// Gives each running search a slice.
+    /// Gives the running search whose turn it is a slice, and then other connections theirs.
     async fn advance(&mut self) -> Result<(), End> {
-        for _ in 0..self.running.len() {
-            let Some(running) = self.running.pop_front() else {
-                break;
-            };
+        if let Some(running) = self.running.pop_front() {
             self.give_slice(running);
             if self.output.len() >= OUTPUT_MARK {
                 self.flush().await?;
             }
         }
-        for _ in 0..self.followers.len() {
-            self.followers
-                .advance(&self.service, &mut self.output, OUTPUT_MARK, SLICE);
-            if self.output.len() >= OUTPUT_MARK {
-                self.flush().await?;
-            }
+        self.followers
+            .advance(&self.service, &mut self.output, OUTPUT_MARK, SLICE);
+        if self.output.len() >= OUTPUT_MARK {
+            self.flush().await?;
         }
+        tokio::task::yield_now().await;
         Ok(())
     }
 
-    /// Moves a search on; it goes to the end of the row unless it is answered.
-    fn give_slice(&mut self, running: Box<Running>) {
+    /// Moves a search on; it goes to the end of the row unless it is answered. Says whether it did.
+    fn give_slice(&mut self, running: Box<Running>) -> bool {
         let pages = &mut self.session.pages;
         let left = running.advance(&self.service, pages, &mut self.output, OUTPUT_MARK, SLICE);
+        let goes_on = left.is_some();
         self.running.extend(left);
+        goes_on
     }
 
     async fn finish_running(&mut self) -> Result<(), End> {
         self.followers.remove_persistent();
         while !self.running.is_empty() || !self.followers.is_empty() {
             self.advance().await?;
-            tokio::task::yield_now().await;
         }
         Ok(())
     }
