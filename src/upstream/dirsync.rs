@@ -267,12 +267,12 @@ fn encode_control(flags: i32, max_octets: i32, cookie: &[u8]) -> Vec<u8> {
 
 /// What the response control says.
 #[derive(Debug, PartialEq, Eq)]
-struct Position {
+pub(super) struct Position {
     more: bool,
     cookie: Vec<u8>,
 }
 
-fn decode_control(value: &[u8]) -> Result<Position, BerError> {
+pub(super) fn decode_control(value: &[u8]) -> Result<Position, BerError> {
     let mut fields = Reader::new(value).expect(ber::SEQUENCE)?.reader();
     let more = fields.integer()? != 0;
     fields.integer()?;

@@ -13,6 +13,8 @@ pub mod dirsync;
 mod error;
 mod extended_dn;
 mod facts;
+#[doc(hidden)]
+pub mod fuzzing;
 mod locate;
 mod message;
 mod pool;

@@ -52,7 +52,7 @@ impl DirSyncObject {
     ///
     /// `member;range=1-1` holds values added and `member;range=0-0` values removed; another range
     /// means that the server would not send all values at once.
-    pub(super) fn from_entry(
+    pub(in crate::upstream) fn from_entry(
         entry: SearchEntry,
         links: &[String],
     ) -> Result<(Self, Vec<String>), String> {
