@@ -17,11 +17,11 @@ use std::{
 
 use common::{
     eventually,
-    ldap::{Raw, extended_request, search_request, tlv},
+    ldap::{Raw, bind_request, extended_request, search_request, tlv},
     percentiles, report,
     sample::{self, ALICE, BASE},
     server::{Adduct, Site},
-    wire::{self, Answer, DONE, ENTRY, EXTENDED_RESPONSE, request, search},
+    wire::{self, Answer, BIND_RESPONSE, DONE, ENTRY, EXTENDED_RESPONSE, request, search},
 };
 
 const OPEN: &str = "[access]\nanonymous = \"read\"\n";
@@ -298,6 +298,10 @@ fn an_id_under_way_is_not_taken_twice_and_can_be_abandoned() {
     ];
     let expected = [(10, DONE, Some(0)), (11, EXTENDED_RESPONSE, Some(1))];
     assert_eq!(finals(&mut raw, &sent, 2), expected);
+    // A bind waits for what is under way, also one that takes over its number.
+    raw.send(&[request(12, &whole), request(12, &bind_request("", ""))].concat());
+    assert_eq!(wire::last(&mut raw).outline(), (12, DONE, Some(0)));
+    assert_eq!(wire::last(&mut raw).outline(), (12, BIND_RESPONSE, Some(0)));
 }
 
 #[test]

@@ -461,6 +461,14 @@ fn an_unbind_ends_the_connection_whatever_it_carries() {
 }
 
 #[test]
+fn an_idle_timeout_of_zero_is_none() {
+    let server = sample::server("[limits]\nidle_timeout = \"0s\"\n");
+    let mut raw = connect(&server);
+    assert!(is_usable(&mut raw));
+    assert!(is_usable(&mut raw));
+}
+
+#[test]
 fn an_abandon_is_never_answered() {
     let server = sample::server("[auth]\ninsecure_plaintext_bind = true\n");
     let mut raw = connect(&server);
