@@ -16,11 +16,20 @@ test: packages fmt clippy
 # The fast part, without other programs.
 check: fmt clippy doc deny
 
-# Single functions first, then whole servers with the same data, in turns: needs slapd.
+# Single functions first, then whole servers with the same data, in turns: needs slapd. The floor
+# sends canned answers; servers and load are kept on processors of their own.
 bench:
 	$(CARGO) bench --bench decode --bench encode --bench filter --bench index
-	$(CARGO) bench --bench load -- --adduct --slapd --users 10000 --duration 3s \
-		--workload search-uid,search-member,empty,base,mixed,rootdse,bind,session,compare
+	$(CARGO) bench --bench load -- --pin --rounds 3 --floor --adduct --slapd --users $(USERS) \
+		--connections 16 --duration 3s --workload $(WORKLOADS) $(OPTIONS)
+	$(CARGO) bench --bench load -- --pin --rounds 3 --floor --adduct=ldaps --slapd=ldaps \
+		--users $(USERS) --connections 16 --duration 3s --workload session $(OPTIONS)
+
+USERS = 10000
+# For example --json.
+OPTIONS =
+WORKLOADS = search-uid,search-uid-deep,search-member,empty,unknown,base,group,group-deref,$\
+	bind,session,mixed,enumerate,substring,substring-unindexed,compare,rootdse,subschema,connect
 
 packages:
 	scripts/install-test-packages

@@ -3,14 +3,16 @@
 //! ```text
 //! cargo bench --bench load -- --write-ldif bench.ldif --users 100000 --groups 2000
 //! cargo bench --bench load -- --adduct --users 10000 --workload search-uid,mixed
-//! cargo bench --bench load -- --adduct --slapd --users 10000 --workload search-uid,mixed
+//! cargo bench --bench load -- --pin --rounds 3 --floor --adduct --slapd --users 10000 \
+//!     --workload search-uid,mixed
 //! cargo bench --bench load -- --uri ldaps://127.0.0.1:3636 --ca server.crt \
 //!     --bind-dn uid=service,ou=services,dc=bench,dc=example --password pw-service \
 //!     --users 100000 --groups 2000 --connections 16 --pipeline 4 --workload search-uid
 //! ```
 //!
-//! With both `--adduct` and `--slapd` each workload runs against one, then the other, so that what
-//! else the machine does falls on both.
+//! With several of `--floor`, `--adduct` and `--slapd` each workload runs against one after the
+//! other, `--rounds` times, so that what else the machine does falls on all, and a table of ratios
+//! follows.
 //!
 //! It shares no code with the crate and writes and reads BER on its own. Each connection is a
 //! closed loop: it keeps `--pipeline` requests outstanding and sends the next one when an answer
@@ -21,8 +23,10 @@
 //! generator on one machine share its processors: with `--server-pid` the server's processor
 //! time per operation is given too, and that is the number to compare.
 
+mod compare;
 mod connection;
 mod drive;
+mod floor;
 mod options;
 mod process;
 mod report;
@@ -33,6 +37,8 @@ mod support;
 mod target;
 mod workload;
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -41,9 +47,9 @@ use clap::Parser;
 
 use crate::options::{Options, Transport};
 use crate::report::Report;
-use crate::run::Plan;
+use crate::run::{Plan, Summary};
 use crate::support::population::{Population, SERVICE, password};
-use crate::support::server::Server;
+use crate::support::server::{self, Server};
 use crate::support::{adduct, ldif, slapd};
 use crate::target::{Credentials, Target, Trust};
 use crate::workload::Workload;
@@ -74,6 +80,14 @@ fn execute(options: &Options) -> anyhow::Result<bool> {
         return Ok(true);
     }
 
+    if let Some([directory, ldap, ldaps]) = options.serve_floor.as_deref() {
+        floor::serve(Path::new(directory), ldap.parse()?, ldaps.parse()?)?;
+        return Ok(true);
+    }
+    if options.pin {
+        server::pin()?;
+    }
+
     let plans = if options.self_check {
         self_check(options, &population)
     } else {
@@ -82,17 +96,33 @@ fn execute(options: &Options) -> anyhow::Result<bool> {
     let mut subjects = subjects(options, &population)?;
     for plan in plans {
         for subject in &mut subjects {
-            let process = subject.process_id(options);
-            let summary = run::run(&plan, &subject.target, &population, process)
-                .with_context(|| format!("workload {}", plan.workload))?;
-            subject.report.add(&plan, summary);
+            subject.prepare(options, &population, &plan)?;
+        }
+        let mut rounds: Vec<Vec<Summary>> = subjects.iter().map(|_| Vec::new()).collect();
+        for _ in 0..options.rounds {
+            for (subject, done) in subjects.iter().zip(&mut rounds) {
+                let process = subject.process_id(options);
+                let summary = run::run(&plan, &subject.target, &population, process)
+                    .with_context(|| format!("workload {}", plan.workload))?;
+                done.push(summary);
+            }
+        }
+        for (subject, rounds) in subjects.iter_mut().zip(rounds) {
+            if let Some(median) = Summary::median(rounds) {
+                subject.report.add(&plan, median);
+            }
         }
     }
-    let mut right = true;
-    for subject in &subjects {
-        right &= subject.report.print()?;
+    let reports: Vec<&Report> = subjects.iter().map(|subject| &subject.report).collect();
+    if options.json {
+        report::print_json(&reports)?;
+    } else {
+        for report in &reports {
+            report.print_table();
+        }
+        compare::print(&reports);
     }
-    Ok(right)
+    Ok(reports.iter().all(|report| report.complain()))
 }
 
 /// A server to drive, and what came of it.
@@ -101,6 +131,8 @@ struct Subject {
     server: Option<Server>,
     target: Arc<Target>,
     report: Report,
+    /// The server a floor learns from, anew for each workload.
+    teacher: Option<(SocketAddr, Transport)>,
 }
 
 impl Subject {
@@ -110,14 +142,16 @@ impl Subject {
         transport: Transport,
         server: Server,
     ) -> anyhow::Result<Self> {
-        eprintln!(
-            "load: {} loaded {} users and {} groups in {:.1} s, then started in {:.2} s",
-            server.name(),
-            population.users(),
-            population.groups(),
-            server.load_time().as_secs_f64(),
-            server.start_time().as_secs_f64(),
-        );
+        if server.name() != floor::NAME {
+            eprintln!(
+                "load: {} loaded {} users and {} groups in {:.1} s, then started in {:.2} s",
+                server.name(),
+                population.users(),
+                population.groups(),
+                server.load_time().as_secs_f64(),
+                server.start_time().as_secs_f64(),
+            );
+        }
         let service = || Credentials {
             dn: population.service_dn(),
             password: password(SERVICE),
@@ -126,18 +160,20 @@ impl Subject {
             Transport::Ldaps => server.ldaps_uri(),
             Transport::Ldap | Transport::Starttls => server.ldap_uri(),
         };
-        let target = Target::new(
+        let mut target = Target::new(
             &uri,
             transport == Transport::Starttls,
             &Trust::File(server.ca_file()),
             options.credentials()?.or_else(|| Some(service())),
             false,
         )?;
-        let report = Report::new(Some(server.name()), options.json);
+        target.checks = server.name() != floor::NAME;
+        let report = Report::new(Some(server.name()));
         Ok(Self {
             server: Some(server),
             target: Arc::new(target),
             report,
+            teacher: None,
         })
     }
 
@@ -158,8 +194,24 @@ impl Subject {
         Ok(Self {
             server: None,
             target: Arc::new(target),
-            report: Report::new(None, options.json),
+            report: Report::new(None),
+            teacher: None,
         })
+    }
+
+    /// Gets ready for a workload.
+    fn prepare(
+        &mut self,
+        options: &Options,
+        population: &Arc<Population>,
+        plan: &Plan,
+    ) -> anyhow::Result<()> {
+        if let Some((teacher, transport)) = self.teacher {
+            let server = floor::start(population, plan.workload, teacher)?;
+            let started = Self::started(options, population, transport, server)?;
+            (self.server, self.target) = (started.server, started.target);
+        }
+        Ok(())
     }
 
     fn process_id(&self, options: &Options) -> Option<u32> {
@@ -170,11 +222,19 @@ impl Subject {
     }
 }
 
-fn subjects(options: &Options, population: &Population) -> anyhow::Result<Vec<Subject>> {
+fn subjects(options: &Options, population: &Arc<Population>) -> anyhow::Result<Vec<Subject>> {
     let mut subjects = Vec::new();
     if let Some(transport) = options.adduct {
         let server = adduct::start(population)?;
+        let teacher = Target::new(&server.ldap_uri(), false, &Trust::Nothing, None, false)?;
         subjects.push(Subject::started(options, population, transport, server)?);
+        if options.floor {
+            let first = options.workload.first().copied().context("no workload")?;
+            let server = floor::start(population, first, teacher.address)?;
+            let mut subject = Subject::started(options, population, transport, server)?;
+            subject.teacher = Some((teacher.address, transport));
+            subjects.insert(0, subject);
+        }
     }
     if let Some(transport) = options.slapd {
         let server = slapd::start(population)?;

@@ -40,6 +40,22 @@ pub(crate) struct Options {
     )]
     pub(crate) slapd: Option<Transport>,
 
+    /// Drive a server that only sends canned answers, learned from --adduct, in turns, too.
+    #[arg(long, requires = "adduct")]
+    pub(crate) floor: bool,
+
+    /// Serve the canned answers in this directory on these ports.
+    #[arg(long, hide = true, num_args = 3, value_names = ["DIR", "LDAP", "LDAPS"])]
+    pub(crate) serve_floor: Option<Vec<String>>,
+
+    /// How often each workload is run against each server; the median is reported.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=99))]
+    pub(crate) rounds: u8,
+
+    /// Keep servers and load on processors of their own where there are two.
+    #[arg(long)]
+    pub(crate) pin: bool,
+
     /// Write the generated directory as LDIF and end.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["uri", "adduct", "slapd"])]
     pub(crate) write_ldif: Option<PathBuf>,
@@ -97,7 +113,7 @@ pub(crate) struct Options {
     pub(crate) workload: Vec<Workload>,
 
     /// Connections kept open.
-    #[arg(long, value_name = "C", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    #[arg(long, value_name = "C", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     connections: u32,
 
     /// Requests outstanding on each connection.
@@ -162,6 +178,7 @@ impl Options {
             && self.adduct.is_none()
             && self.slapd.is_none()
             && self.write_ldif.is_none()
+            && self.serve_floor.is_none()
     }
 
     pub(crate) fn population(&self) -> anyhow::Result<Population> {
@@ -199,10 +216,13 @@ impl Options {
     }
 
     pub(crate) fn plan(&self, workload: Workload) -> Plan {
+        let (connections, pipeline) = workload
+            .shape()
+            .unwrap_or((self.connections, self.pipeline));
         Plan {
             workload,
-            connections: self.connections,
-            pipeline: self.pipeline,
+            connections,
+            pipeline,
             threads: self.threads,
             warmup: self.warmup,
             duration: self.duration,

@@ -11,21 +11,35 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
-use crate::run::{Plan, Summary};
+use crate::run::{Plan, Summary, count};
 
-/// Gathers the runs and prints them at the end.
+/// Gathers the runs against one server.
 pub(crate) struct Report {
     /// The server's name, where it was started here.
-    server: Option<&'static str>,
-    json: bool,
-    runs: Vec<(Plan, Summary)>,
+    pub(crate) server: Option<&'static str>,
+    pub(crate) runs: Vec<(Plan, Summary)>,
+}
+
+/// Prints all runs of all servers in one list.
+pub(crate) fn print_json(reports: &[&Report]) -> anyhow::Result<()> {
+    let runs: Vec<_> = reports
+        .iter()
+        .flat_map(|report| {
+            let server = report.server;
+            report
+                .runs
+                .iter()
+                .map(move |(plan, summary)| json(server, plan, summary))
+        })
+        .collect();
+    println!("{}", serde_json::to_string_pretty(&runs)?);
+    Ok(())
 }
 
 impl Report {
-    pub(crate) fn new(server: Option<&'static str>, json: bool) -> Self {
+    pub(crate) fn new(server: Option<&'static str>) -> Self {
         Self {
             server,
-            json,
             runs: Vec::new(),
         }
     }
@@ -34,18 +48,15 @@ impl Report {
         self.runs.push((plan.clone(), summary));
     }
 
-    /// Prints everything; false when any answer was wrong or any connection broke.
-    pub(crate) fn print(&self) -> anyhow::Result<bool> {
-        if self.json {
-            let run = |(plan, summary): &_| json(self.server, plan, summary);
-            let runs: Vec<_> = self.runs.iter().map(run).collect();
-            println!("{}", serde_json::to_string_pretty(&runs)?);
-        } else {
-            if let Some(server) = self.server {
-                println!("\n{server}");
-            }
-            println!("{}", self.table());
+    pub(crate) fn print_table(&self) {
+        if let Some(server) = self.server {
+            println!("\n{server}");
         }
+        println!("{}", self.table());
+    }
+
+    /// Says what went wrong; true where nothing did.
+    pub(crate) fn complain(&self) -> bool {
         for (plan, summary) in &self.runs {
             for example in &summary.statistics.examples {
                 eprintln!("load: {}: {example}", plan.workload);
@@ -54,7 +65,7 @@ impl Report {
                 eprintln!("load: {}: no operation was answered rightly", plan.workload);
             }
         }
-        Ok(self.runs.iter().all(|(_, summary)| summary.is_right()))
+        self.runs.iter().all(|(_, summary)| summary.is_right())
     }
 
     fn table(&self) -> Table {
@@ -91,20 +102,6 @@ impl Summary {
         let statistics = &self.statistics;
         statistics.wrong == 0 && statistics.failed == 0 && statistics.latency.count() > 0
     }
-
-    /// Per second of the time measured.
-    fn rate(&self) -> f64 {
-        count(self.statistics.latency.count()) / self.elapsed.as_secs_f64().max(f64::EPSILON)
-    }
-
-    fn per_operation(&self, amount: f64) -> f64 {
-        let operations: u64 = self.statistics.results.values().sum();
-        amount / count(operations).max(1.0)
-    }
-
-    fn micros_per_operation(&self, processor: Duration) -> f64 {
-        self.per_operation(processor.as_secs_f64() * 1e6)
-    }
 }
 
 fn row(plan: &Plan, summary: &Summary) -> Vec<String> {
@@ -127,11 +124,11 @@ fn row(plan: &Plan, summary: &Summary) -> Vec<String> {
         codes.trim_end().to_owned(),
         statistics.wrong.to_string(),
         statistics.failed.to_string(),
-        server.map_or_else(dash, |server| {
-            format!("{:.1}", summary.micros_per_operation(server.processor))
-        }),
+        summary
+            .server_micros()
+            .map_or_else(dash, |micros| format!("{micros:.1}")),
         server.map_or_else(dash, |server| (server.resident_kib / 1024).to_string()),
-        format!("{:.1}", summary.micros_per_operation(summary.client)),
+        format!("{:.1}", summary.client_micros()),
     ]
 }
 
@@ -156,21 +153,15 @@ fn json(server: Option<&str>, plan: &Plan, summary: &Summary) -> Value {
             "p99": micros(latency.quantile(0.99)),
             "max": micros(latency.max()),
         },
-        "server_cpu_us_per_operation":
-            summary.server.map(|server| summary.micros_per_operation(server.processor)),
+        "server_cpu_us_per_operation": summary.server_micros(),
         "server_resident_kib": summary.server.map(|server| server.resident_kib),
-        "client_cpu_us_per_operation": summary.micros_per_operation(summary.client),
+        "client_cpu_us_per_operation": summary.client_micros(),
         "examples": statistics.examples,
     })
 }
 
 fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
-}
-
-#[allow(clippy::cast_precision_loss, reason = "counts here are far below 2^52")]
-fn count(count: u64) -> f64 {
-    count as f64
 }
 
 fn dash() -> String {

@@ -45,6 +45,46 @@ pub(crate) struct Summary {
     pub(crate) server: Option<ServerUsage>,
 }
 
+impl Summary {
+    /// The run in the middle by what it cost the server, or by its rate where that is not known.
+    pub(crate) fn median(mut runs: Vec<Self>) -> Option<Self> {
+        runs.sort_by(|left, right| left.cost().total_cmp(&right.cost()));
+        let middle = runs.len().checked_sub(1)? / 2;
+        Some(runs.swap_remove(middle))
+    }
+
+    fn cost(&self) -> f64 {
+        self.server_micros()
+            .unwrap_or_else(|| 1.0 / self.rate().max(f64::EPSILON))
+    }
+
+    /// Operations answered rightly, per second of the time measured.
+    pub(crate) fn rate(&self) -> f64 {
+        count(self.statistics.latency.count()) / self.elapsed.as_secs_f64().max(f64::EPSILON)
+    }
+
+    /// The server's processor time for each operation, in microseconds.
+    pub(crate) fn server_micros(&self) -> Option<f64> {
+        self.server
+            .map(|server| self.per_operation(server.processor.as_secs_f64() * 1e6))
+    }
+
+    /// The load generator's processor time for each operation, in microseconds.
+    pub(crate) fn client_micros(&self) -> f64 {
+        self.per_operation(self.client.as_secs_f64() * 1e6)
+    }
+
+    pub(crate) fn per_operation(&self, amount: f64) -> f64 {
+        let operations: u64 = self.statistics.results.values().sum();
+        amount / count(operations).max(1.0)
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts here are far below 2^52")]
+pub(crate) fn count(count: u64) -> f64 {
+    count as f64
+}
+
 /// What the server used while it was measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServerUsage {
@@ -225,6 +265,7 @@ impl Worker {
             operations: self.plan.operations.unwrap_or(u64::MAX),
             schedule,
             statistics,
+            checks: self.target.checks,
         };
         let end = schedule.give_up.into();
         let in_time = match connection {
@@ -236,7 +277,7 @@ impl Worker {
 
     /// Opens the connection a loop keeps; logins open their own.
     async fn set_up(&self, setups: &Semaphore) -> anyhow::Result<Option<Connection>> {
-        if self.plan.workload == Workload::Session {
+        if self.plan.workload.opens_connections() {
             return Ok(None);
         }
         let _permit = setups.acquire().await?;

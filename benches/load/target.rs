@@ -19,6 +19,8 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     pub(crate) security: Security,
     pub(crate) credentials: Option<Credentials>,
+    /// Whether its answers are held against what they must be; the floor's are canned.
+    pub(crate) checks: bool,
 }
 
 pub(crate) enum Security {
@@ -72,6 +74,7 @@ impl Target {
             address,
             security,
             credentials,
+            checks: true,
         })
     }
 }

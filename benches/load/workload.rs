@@ -6,52 +6,106 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use crate::support::population::{Population, Random, password};
-use crate::support::requests::{self, Control, Scope, filter};
+use crate::support::requests::{self, Answer, Control, Scope, filter};
 
 /// The kinds of load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Workload {
     /// A user by name, with SSSD's filter and attributes.
     SearchUid,
+    /// The same with 16 requests outstanding on each of 4 connections.
+    SearchUidDeep,
     /// The groups of a user, as SSSD asks for them.
     SearchMember,
     /// The groups of a group: SSSD asks, and there are none.
     Empty,
+    /// A user that there is not.
+    Unknown,
     /// The entry of a user by its DN.
     Base,
+    /// One group of 1,000 members.
+    Group,
+    /// The same with what SSSD asks of each member beside it.
+    GroupDeref,
+    /// Every user, in pages of 1,000; an operation is a page.
+    Enumerate,
+    /// A group by the end of its name, which is indexed.
+    Substring,
+    /// A user by a part of his employee number, which is not.
+    SubstringUnindexed,
     /// A simple bind as a user, again and again on one connection.
     Bind,
     /// What a fleet of SSSD and nslcd clients looks up, in its shares.
     Mixed,
     /// The root DSE, with SSSD's attributes.
     Rootdse,
-    /// A login: new connection, root DSE, bind as a user, unbind.
+    /// The schema.
+    Subschema,
+    /// A login: new connection, bind as a user, search a user, unbind.
     Session,
+    /// A new connection and its end.
+    Connect,
     /// A compare of a user's objectClass that is false, as Apache sends for group members.
     Compare,
 }
 
 impl Workload {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::SearchUid,
+        Self::SearchUidDeep,
         Self::SearchMember,
         Self::Empty,
+        Self::Unknown,
         Self::Base,
+        Self::Group,
+        Self::GroupDeref,
+        Self::Enumerate,
+        Self::Substring,
+        Self::SubstringUnindexed,
         Self::Bind,
         Self::Mixed,
         Self::Rootdse,
+        Self::Subschema,
         Self::Session,
+        Self::Connect,
         Self::Compare,
     ];
 
     /// Whether it asks for groups or numbers, which are known of the generated directory only.
     pub(crate) fn needs_generated(self) -> bool {
-        matches!(self, Self::Empty | Self::Mixed)
+        matches!(
+            self,
+            Self::Empty
+                | Self::Mixed
+                | Self::Group
+                | Self::GroupDeref
+                | Self::Substring
+                | Self::SubstringUnindexed
+        )
     }
 
     /// Whether only one request may be outstanding.
     pub(crate) fn is_serial(self) -> bool {
-        matches!(self, Self::Bind | Self::Session)
+        matches!(self, Self::Bind | Self::Enumerate) || self.opens_connections()
+    }
+
+    /// Whether each operation has a connection of its own.
+    pub(crate) fn opens_connections(self) -> bool {
+        matches!(self, Self::Session | Self::Connect)
+    }
+
+    /// The workloads whose requests it is made of.
+    pub(crate) fn requests(&self) -> &[Self] {
+        match self {
+            Self::Session => &[Self::Bind, Self::SearchUid],
+            Self::Connect => &[],
+            other => std::slice::from_ref(other),
+        }
+    }
+
+    /// The connections and requests outstanding that belong to it, whatever was asked for.
+    pub(crate) fn shape(self) -> Option<(u32, u16)> {
+        (self == Self::SearchUidDeep).then_some((4, 16))
     }
 }
 
@@ -113,6 +167,8 @@ pub(crate) struct Generator {
     population: Arc<Population>,
     random: Random,
     wrong_passwords: u8,
+    /// Where the next page begins.
+    cookie: Vec<u8>,
 }
 
 impl Generator {
@@ -121,7 +177,17 @@ impl Generator {
             population: Arc::clone(population),
             random: Random::new(seed),
             wrong_passwords,
+            cookie: Vec::new(),
         }
+    }
+
+    /// Takes from an answer what the next request needs.
+    pub(crate) fn learn(&mut self, workload: Workload, answer: &Answer<'_>) -> anyhow::Result<()> {
+        if workload == Workload::Enumerate && answer.operation == requests::SEARCH_RESULT_DONE {
+            self.cookie.clear();
+            self.cookie.extend_from_slice(answer.page_cookie()?);
+        }
+        Ok(())
     }
 
     /// Appends the next request of a workload and says what its answer must be.
@@ -133,10 +199,21 @@ impl Generator {
         expected: &mut Expected,
     ) {
         match workload {
-            Workload::SearchUid => self.user_by_name(out, id, expected),
+            Workload::SearchUid | Workload::SearchUidDeep => {
+                self.user_by_name(out, id, expected);
+            }
             Workload::SearchMember => self.groups_of_user(out, id, expected),
             Workload::Empty => self.groups_of_group(out, id, expected),
+            Workload::Unknown => self.unknown_user(out, id, expected),
             Workload::Base => self.user_by_dn(out, id, expected),
+            Workload::Group => self.large_group(out, id, expected, None),
+            Workload::GroupDeref => {
+                let deref = Control::DerefMember(requests::SSSD_DEREF);
+                self.large_group(out, id, expected, Some(deref));
+            }
+            Workload::Enumerate => self.page_of_users(out, id, expected),
+            Workload::Substring => self.group_by_end_of_name(out, id, expected),
+            Workload::SubstringUnindexed => self.user_by_part_of_number(out, id, expected),
             Workload::Mixed => match self.random.below(100) {
                 0..45 => self.groups_of_group(out, id, expected),
                 45..65 => self.user_by_name(out, id, expected),
@@ -148,6 +225,8 @@ impl Generator {
                 _ => self.groups_of_user(out, id, expected),
             },
             Workload::Rootdse => self.root_dse(out, id, expected),
+            Workload::Subschema => self.subschema(out, id, expected),
+            Workload::Connect => {}
             Workload::Bind => self.bind(out, id, expected, None),
             Workload::Session => self.bind(out, id, expected, Some(Control::PasswordPolicy)),
             Workload::Compare => self.compare(out, id, expected),
@@ -218,6 +297,63 @@ impl Generator {
         });
     }
 
+    fn large_group(
+        &self,
+        out: &mut Vec<u8>,
+        id: i32,
+        expected: &mut Expected,
+        control: Option<Control<'_>>,
+    ) {
+        let base = (&*self.population.group_dn(0), Scope::BaseObject);
+        requests::search(out, id, base, requests::SSSD_GROUP, control, |out| {
+            filter::equality(out, "objectClass", "posixGroup");
+        });
+        expected.entries(Some(1), "cn", &self.population.group_name(0));
+    }
+
+    fn page_of_users(&self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
+        let page = Some(Control::PagedResults(1000, &self.cookie));
+        let attributes = requests::SSSD_USER;
+        requests::search(out, id, self.subtree(), attributes, page, |out| {
+            filter::sssd_all_users(out);
+        });
+        let size = self.population.users().min(1000);
+        let whole = self.population.users().is_multiple_of(1000);
+        expected.entries(whole.then_some(size), "objectClass", "posixAccount");
+    }
+
+    fn group_by_end_of_name(&mut self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
+        let name = self
+            .population
+            .group_name(self.random.below(self.population.groups()));
+        let end = name.get(1..).unwrap_or_default();
+        let attributes = requests::SSSD_INITGROUPS;
+        requests::search(out, id, self.subtree(), attributes, None, |out| {
+            filter::contains(out, "posixGroup", "cn", end, true);
+        });
+        expected.entries(Some(1), "cn", &name);
+    }
+
+    fn user_by_part_of_number(&mut self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
+        let user = self.user();
+        // As `ldif` writes it, without the first digit.
+        let number = (5_000_000 + user).to_string();
+        let part = number.get(1..).unwrap_or_default();
+        let attributes = requests::SSSD_MEMBER;
+        requests::search(out, id, self.subtree(), attributes, None, |out| {
+            filter::contains(out, "posixAccount", "employeeNumber", part, false);
+        });
+        expected.entries(Some(1), "uid", &self.population.user_name(user));
+    }
+
+    fn subschema(&self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
+        let base = ("cn=Subschema", Scope::BaseObject);
+        requests::search(out, id, base, requests::SUBSCHEMA, None, |out| {
+            filter::equality(out, "objectClass", "subschema");
+        });
+        expected.entries(Some(1), "objectClass", "subschema");
+    }
+
     fn groups_of_user(&mut self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
         let user = self.user();
         self.groups_of(out, id, &self.population.user_dn(user));
@@ -233,7 +369,7 @@ impl Generator {
     }
 
     fn groups_of(&self, out: &mut Vec<u8>, id: i32, dn: &str) {
-        let paged = Some(Control::PagedResults(1000));
+        let paged = Some(Control::PagedResults(1000, b""));
         let attributes = requests::SSSD_INITGROUPS;
         requests::search(out, id, self.subtree(), attributes, paged, |out| {
             filter::sssd_groups_of(out, dn);
@@ -245,7 +381,7 @@ impl Generator {
         out: &mut Vec<u8>,
         id: i32,
         expected: &mut Expected,
-        control: Option<Control>,
+        control: Option<Control<'_>>,
     ) {
         let user = self.user();
         let mut password = password(&self.population.user_name(user));

@@ -20,10 +20,15 @@ pub(crate) fn nested(out: &mut Vec<u8>, tag: u8, content: impl FnOnce(&mut Vec<u
 
 /// Appends a primitive element.
 pub(crate) fn octets(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
-    let (length, octets) = length_octets(value.len());
+    header(out, tag, value.len());
+    out.extend_from_slice(value);
+}
+
+/// Appends tag and length of an element whose content follows.
+pub(crate) fn header(out: &mut Vec<u8>, tag: u8, length: usize) {
+    let (length, octets) = length_octets(length);
     out.push(tag);
     out.extend(length.into_iter().take(octets));
-    out.extend_from_slice(value);
 }
 
 /// Appends an INTEGER or ENUMERATED in as few octets as it takes.

@@ -32,7 +32,10 @@ fn user_search() -> Vec<u8> {
 /// SSSD looks for the groups of a user: a DN in the filter, and a control.
 fn groups_search() -> Vec<u8> {
     let (mut out, base) = (Vec::new(), (BASE, Scope::WholeSubtree));
-    let (attributes, paged) = (requests::SSSD_INITGROUPS, Some(Control::PagedResults(1000)));
+    let (attributes, paged) = (
+        requests::SSSD_INITGROUPS,
+        Some(Control::PagedResults(1000, b"")),
+    );
     requests::search(&mut out, MESSAGE_ID, base, attributes, paged, |out| {
         filter::sssd_groups_of(out, &population().user_dn(USER));
     });

@@ -101,7 +101,29 @@ pub(crate) const SSSD_ROOT_DSE: &[&str] = &[
 
 const START_TLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
 const PAGED_RESULTS: &[u8] = b"1.2.840.113556.1.4.319";
+const DEREF: &[u8] = b"1.3.6.1.4.1.4203.666.5.16";
 const PASSWORD_POLICY: &[u8] = b"1.3.6.1.4.1.42.2.27.8.5.1";
+
+/// What SSSD asks of the members of a group that it has not seen.
+pub(crate) const SSSD_DEREF: &[&str] = &[
+    "objectClass",
+    "uid",
+    "cn",
+    "uidNumber",
+    "gidNumber",
+    "gecos",
+    "homeDirectory",
+    "loginShell",
+];
+
+/// What a schema browser asks of the subschema.
+pub(crate) const SUBSCHEMA: &[&str] = &[
+    "objectClass",
+    "attributeTypes",
+    "objectClasses",
+    "matchingRules",
+    "ldapSyntaxes",
+];
 
 /// The scope of a search (RFC 4511 section 4.5.1.2).
 #[derive(Clone, Copy, Debug)]
@@ -112,9 +134,11 @@ pub(crate) enum Scope {
 
 /// A control that a client attaches, never critical.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Control {
-    /// The first page, of this many entries.
-    PagedResults(i32),
+pub(crate) enum Control<'a> {
+    /// A page of this many entries; the first where the cookie is empty.
+    PagedResults(i32, &'a [u8]),
+    /// Attributes of the members, beside the group.
+    DerefMember(&'a [&'a str]),
     /// Asks for password policy warnings with a bind.
     PasswordPolicy,
 }
@@ -125,7 +149,7 @@ pub(crate) fn bind(
     id: i32,
     dn: &str,
     password: &[u8],
-    control: Option<Control>,
+    control: Option<Control<'_>>,
 ) {
     message(out, id, control, |out| {
         ber::nested(out, BIND_REQUEST, |out| {
@@ -142,7 +166,7 @@ pub(crate) fn search(
     id: i32,
     (base, scope): (&str, Scope),
     attributes: &[&str],
-    control: Option<Control>,
+    control: Option<Control<'_>>,
     filter: impl FnOnce(&mut Vec<u8>),
 ) {
     message(out, id, control, |out| {
@@ -197,7 +221,7 @@ pub(crate) fn unbind(out: &mut Vec<u8>, id: i32) {
 fn message(
     out: &mut Vec<u8>,
     id: i32,
-    control: Option<Control>,
+    control: Option<Control<'_>>,
     operation: impl FnOnce(&mut Vec<u8>),
 ) {
     ber::nested(out, ber::SEQUENCE, |out| {
@@ -211,14 +235,29 @@ fn message(
     });
 }
 
-fn control_body(out: &mut Vec<u8>, control: Control) {
+fn control_body(out: &mut Vec<u8>, control: Control<'_>) {
     match control {
-        Control::PagedResults(size) => {
+        Control::PagedResults(size, cookie) => {
             ber::octets(out, ber::OCTET_STRING, PAGED_RESULTS);
             ber::nested(out, ber::OCTET_STRING, |out| {
                 ber::nested(out, ber::SEQUENCE, |out| {
                     ber::integer(out, ber::INTEGER, size);
-                    ber::octets(out, ber::OCTET_STRING, b"");
+                    ber::octets(out, ber::OCTET_STRING, cookie);
+                });
+            });
+        }
+        Control::DerefMember(attributes) => {
+            ber::octets(out, ber::OCTET_STRING, DEREF);
+            ber::nested(out, ber::OCTET_STRING, |out| {
+                ber::nested(out, ber::SEQUENCE, |out| {
+                    ber::nested(out, ber::SEQUENCE, |out| {
+                        ber::octets(out, ber::OCTET_STRING, b"member");
+                        ber::nested(out, ber::SEQUENCE, |out| {
+                            for attribute in attributes {
+                                ber::octets(out, ber::OCTET_STRING, attribute.as_bytes());
+                            }
+                        });
+                    });
                 });
             });
         }
@@ -276,6 +315,35 @@ pub(crate) mod filter {
         ber::nested(out, 0xa0, members);
     }
 
+    /// `(&(objectclass=posixAccount)(uid=*)(uidNumber=*)(gidNumber=*))`: how SSSD enumerates.
+    pub(crate) fn sssd_all_users(out: &mut Vec<u8>) {
+        and(out, |out| {
+            equality(out, "objectclass", "posixAccount");
+            present(out, "uid");
+            present(out, "uidNumber");
+            present(out, "gidNumber");
+        });
+    }
+
+    /// `(&(objectClass=C)(A=*PART*))`, or with the part at the end.
+    pub(crate) fn contains(
+        out: &mut Vec<u8>,
+        class: &str,
+        attribute: &str,
+        part: &str,
+        last: bool,
+    ) {
+        and(out, |out| {
+            equality(out, "objectClass", class);
+            ber::nested(out, 0xa4, |out| {
+                ber::octets(out, ber::OCTET_STRING, attribute.as_bytes());
+                ber::nested(out, ber::SEQUENCE, |out| {
+                    ber::octets(out, if last { 0x82 } else { 0x81 }, part.as_bytes());
+                });
+            });
+        });
+    }
+
     /// `(&(A=*)(!(A=0)))`
     fn has_number(out: &mut Vec<u8>, attribute: &str) {
         and(out, |out| {
@@ -291,6 +359,7 @@ pub(crate) struct Answer<'a> {
     pub(crate) id: i32,
     pub(crate) operation: u8,
     content: &'a [u8],
+    controls: Option<&'a [u8]>,
 }
 
 impl<'a> Answer<'a> {
@@ -299,11 +368,32 @@ impl<'a> Answer<'a> {
         let mut message = Reader::new(Reader::new(message).expect(ber::SEQUENCE)?);
         let id = message.integer(ber::INTEGER)?;
         let (operation, content) = message.next()?;
+        let controls = match message.is_empty() {
+            true => None,
+            false => Some(message.expect(0xa0)?),
+        };
         Ok(Self {
             id,
             operation,
             content,
+            controls,
         })
+    }
+
+    /// The cookie for the next page; empty after the last, and where there are no pages.
+    pub(crate) fn page_cookie(&self) -> Result<&'a [u8], Malformed> {
+        let mut controls = Reader::new(self.controls.unwrap_or_default());
+        while !controls.is_empty() {
+            let mut control = Reader::new(controls.expect(ber::SEQUENCE)?);
+            if control.expect(ber::OCTET_STRING)? == PAGED_RESULTS {
+                let value =
+                    Reader::new(control.expect(ber::OCTET_STRING)?).expect(ber::SEQUENCE)?;
+                let mut page = Reader::new(value);
+                page.integer(ber::INTEGER)?;
+                return page.expect(ber::OCTET_STRING);
+            }
+        }
+        Ok(&[])
     }
 
     /// The code and diagnostic message, where this answer carries an LDAPResult.

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -34,9 +35,10 @@ impl Server {
         directory: TempDir,
         ports: Ports,
         load_time: Duration,
-        mut command: Command,
+        command: Command,
     ) -> anyhow::Result<Self> {
         let begin = Instant::now();
+        let mut command = pinned(command);
         let process = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -123,6 +125,43 @@ impl Ports {
             ldaps: ldaps.local_addr()?.port(),
         })
     }
+}
+
+/// Where the servers of a comparison run, and where the load does.
+const SERVER_PROCESSOR: &str = "0";
+const LOAD_PROCESSOR: &str = "1";
+
+/// Set when servers are to stay on their processor.
+static PINNED: OnceLock<()> = OnceLock::new();
+
+/// Keeps this process on the load's processor, and servers that are started from now on on theirs.
+pub(crate) fn pin() -> anyhow::Result<()> {
+    let mut taskset = Command::new("taskset");
+    let process = std::process::id().to_string();
+    run(
+        "taskset",
+        taskset.args(["-a", "-p", "-c", LOAD_PROCESSOR, &process]),
+    )?;
+    PINNED.get_or_init(|| ());
+    Ok(())
+}
+
+/// The same command on the servers' processor, if that is asked for.
+fn pinned(command: Command) -> Command {
+    if PINNED.get().is_none() {
+        return command;
+    }
+    let mut pinned = Command::new("taskset");
+    pinned
+        .args(["-c", SERVER_PROCESSOR])
+        .arg(command.get_program());
+    pinned.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            pinned.env(name, value);
+        }
+    }
+    pinned
 }
 
 /// The files of the certificate, in the server's directory.
