@@ -39,18 +39,18 @@ pub struct Transaction<'w> {
     builder: Builder<'w>,
     batch: Batch,
     touched: BTreeSet<Uuid>,
-    /// The groups touched, as they were before.
+    /// The groups touched, as they were before each touch.
     groups: BTreeMap<Uuid, GroupBefore>,
     sources: BTreeMap<String, SourceRecord>,
     /// Why the store could not be read where nobody could be told at once.
     failed: Option<DirectoryError>,
 }
 
-/// What users had from a group.
-#[derive(Debug)]
+/// What users had from a group, before this change or in the course of it.
+#[derive(Debug, Default)]
 struct GroupBefore {
-    gid: Option<u32>,
-    users: Vec<Uuid>,
+    gids: BTreeSet<Option<u32>>,
+    users: BTreeSet<Uuid>,
 }
 
 /// What a change comes to.
@@ -206,13 +206,11 @@ impl<'w> Transaction<'w> {
         }))
     }
 
-    /// Takes note of a group before it changes.
+    /// Takes note of a group before it changes; users may have come to it since it changed first.
     fn note_group(&mut self, uuid: Uuid) {
-        let builder = &self.builder;
-        self.groups.entry(uuid).or_insert_with(|| GroupBefore {
-            gid: builder.gid_of(uuid),
-            users: builder.dependents(uuid),
-        });
+        let before = self.groups.entry(uuid).or_default();
+        before.gids.insert(self.builder.gid_of(uuid));
+        before.users.extend(self.builder.dependents(uuid));
     }
 
     /// The users whose gid follows from a group in which it is another now.
@@ -223,8 +221,8 @@ impl<'w> Transaction<'w> {
         let mut dependents = BTreeSet::new();
         for (group, before) in &self.groups {
             let without = self.builder.computed_gid(*group);
-            let after = self.builder.gid_of(*group);
-            if before.gid.or(without) != after.or(without) {
+            let after = self.builder.gid_of(*group).or(without);
+            if before.gids.iter().any(|gid| gid.or(without) != after) {
                 dependents.extend(&before.users);
                 dependents.extend(self.builder.dependents(*group));
             }

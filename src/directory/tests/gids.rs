@@ -70,6 +70,17 @@ fn a_user_and_the_end_of_his_group_in_one_change() {
 }
 
 #[test]
+fn a_group_that_comes_and_goes_in_one_change_leaves_nothing_with_its_user() {
+    let computed = computed();
+    for before in [vec![domain(1)], vec![domain(1), team(None), ann()]] {
+        let fixture = Fixture::new(before);
+        // In this order: the group, its user, the group's end.
+        fixture.change([team(Some("700")), ann()], &[33]);
+        assert_eq!(fixture.values(11, "gidNumber"), computed);
+    }
+}
+
+#[test]
 fn his_own_comes_first() {
     let fixture = Fixture::new([
         domain(1),
