@@ -168,7 +168,9 @@ fn only_values_that_match_are_given() {
         (&["(uidNumber<=8)"], "uidNumber", some(&["7"])),
         (&["(uidNumber=seven)"], "uidNumber", some(&[])),
         (&["(nosuch=x)"], "sn", some(&[])),
-        (&["(:caseExactMatch:=Smith)"], "sn", some(&[])),
+        // A rule alone is for every attribute it can be used with.
+        (&["(:caseExactMatch:=Smith)"], "sn", some(&["Smith"])),
+        (&["(:caseExactMatch:=Smith)"], "uidNumber", some(&[])),
         (&["(sn:caseExactMatch:=Smith)"], "sn", some(&["Smith"])),
         (&["(sn:caseExactMatch:=smith)"], "sn", some(&[])),
         // What the entry does not have is not made up.
