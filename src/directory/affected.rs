@@ -11,9 +11,9 @@ use super::{
     bound::bitmap,
     changes::MAX_AFFECTED,
     derived::LINK_ATTRIBUTES,
-    snapshot::{MAX_DEPTH, Snapshot},
+    snapshot::{MAX_DEPTH, Resolved, Snapshot},
 };
-use crate::schema::AttributeId;
+use crate::{dn::Dn, schema::AttributeId};
 
 /// What a change touches, while it is made; given up where it is too much to be logged.
 #[derive(Debug)]
@@ -91,11 +91,11 @@ impl Expansion<'_> {
         let mut shown = RoaringBitmap::new();
         for id in touched.entries.iter().map(EntryId) {
             self.found.insert(id.0);
-            if self.is_moved(id) {
+            if self.is_moved(id) || self.differs_in_reach(id) {
                 for version in self.versions {
                     self.collect_below(version, id, &mut shown)?;
                 }
-            } else if self.differs_in_service(id) || self.differs_in_kind(id) {
+            } else if self.differs_in_kind(id) {
                 shown.insert(id.0);
             } else if self.differs_as_member(id) {
                 for version in self.versions {
@@ -113,7 +113,7 @@ impl Expansion<'_> {
             self.found.insert(id.0);
             for version in self.versions {
                 // Which counts what lies below it.
-                self.found.extend(parent(version, id).map(|id| id.0));
+                self.found.extend(counting(version, id).map(|id| id.0));
                 for attribute in &self.links {
                     self.found |= version.closure(id, |id| version.sources_of(id, *attribute));
                 }
@@ -152,6 +152,13 @@ impl Expansion<'_> {
         before != after
     }
 
+    /// Whether searches find more or less below it: none do below what is not served, and few below
+    /// a referral object.
+    fn differs_in_reach(&self, id: EntryId) -> bool {
+        let [before, after] = self.versions.map(|version| version.is_referral(id));
+        before != after || self.differs_in_service(id)
+    }
+
     /// Whether others see it as another member or group.
     fn differs_in_kind(&self, id: EntryId) -> bool {
         let [before, after] = self.versions.map(|version| {
@@ -177,7 +184,7 @@ impl Expansion<'_> {
         before != after
     }
 
-    /// An entry and all that lies below it, served or not.
+    /// An entry and all that lies below it, served or not, naming contexts by name included.
     fn collect_below(
         &self,
         version: &Snapshot,
@@ -185,6 +192,7 @@ impl Expansion<'_> {
         into: &mut RoaringBitmap,
     ) -> Option<()> {
         let mut open = vec![top];
+        open.extend(version.tops_below(top).into_iter().map(|(top, _)| top));
         let mut seen = RoaringBitmap::new();
         while let Some(id) = open.pop() {
             if seen.insert(id.0) {
@@ -211,6 +219,18 @@ impl Expansion<'_> {
 
 fn parent(version: &Snapshot, id: EntryId) -> Option<EntryId> {
     version.entry(id)?.parent
+}
+
+/// The entry that counts another as one right below it: the top of a naming context has one by name.
+fn counting(version: &Snapshot, id: EntryId) -> Option<EntryId> {
+    let entry = version.entry(id)?;
+    entry.parent.or_else(|| {
+        let above = Dn::parse(&entry.rdn).ok()?.parent()?;
+        match version.resolve(&above) {
+            Resolved::Found(id) => Some(id),
+            Resolved::Missing { .. } => None,
+        }
+    })
 }
 
 /// Whether an entry that is served in both versions looks different to clients.

@@ -19,7 +19,7 @@ use crate::{
         Directory, SelectSettings,
         tests::{
             build::{
-                Found, With, decode, domain, group, id, local, local_top, open, ou, search,
+                self, Found, With, decode, domain, group, id, local, local_top, open, ou, run,
                 settings, user,
             },
             model::{self, FILTERS, made, selects, steps},
@@ -107,12 +107,21 @@ impl World {
         if base.is_none() && !asked.base.is_empty() {
             return BTreeMap::new();
         }
-        let filter = crate::directory::tests::build::bind(&snapshot, asked.filter);
-        let found = search(&snapshot, base, asked.scope, filter, &["*", "+"]);
-        found
-            .into_iter()
-            .map(|found| (text(&found.1["entryUUID"][0]), found))
-            .collect()
+        let filter = build::bind(&snapshot, asked.filter);
+        let reach = Reach {
+            referrals: true,
+            ..Reach::default()
+        };
+        let region = Region::new(&snapshot, base, asked.scope, reach).map(|(region, _)| region);
+        let search = Search::within(Arc::clone(&snapshot), base, asked.scope, region, filter);
+        run(
+            search,
+            &build::select(&snapshot, &["*", "+"], false),
+            usize::MAX,
+        )
+        .into_iter()
+        .map(|found| (text(&found.1["entryUUID"][0]), found))
+        .collect()
     }
 }
 
@@ -498,6 +507,63 @@ fn a_listener_hears_of_derived_changes_and_of_moves_into_and_out_of_its_base() {
     world.change([ou(3, 1, "A")], &[]);
     client.listen(&world, &mut following);
     assert_eq!(client.entries, world.content(&asked));
+}
+
+#[test]
+fn a_listener_hears_of_naming_contexts_below_its_base_by_name() {
+    let world = world();
+    world.change([local_top(2)], &[]);
+    let asked = Asked {
+        base: "dc=example,dc=com",
+        filter: "(objectClass=*)",
+        ..USERS
+    };
+    let mut client = Consumer::default();
+    let mut following = world
+        .start(&asked, sync(SyncMode::RefreshAndPersist, None))
+        .unwrap();
+    let mut listen = |client: &mut Consumer| {
+        client.listen(&world, &mut following);
+        assert_eq!(client.entries, world.content(&asked));
+        client.entries.len()
+    };
+    assert_eq!(listen(&mut client), 7);
+    // The count of the entry above changes with the context.
+    world.change([], &[1]);
+    assert_eq!(listen(&mut client), 1);
+    world.change([domain(1)], &[]);
+    assert_eq!(listen(&mut client), 7);
+    // What lies below a base goes and comes with it.
+    world.change([], &[2]);
+    assert_eq!(listen(&mut client), 0);
+    world.change([local_top(2)], &[]);
+    assert_eq!(listen(&mut client), 7);
+}
+
+#[test]
+fn a_listener_hears_what_a_referral_object_hides() {
+    let world = world();
+    let plain = || local(40, Some(1), "ou=away", "organizationalUnit");
+    let below = local(41, Some(40), "cn=hidden", "device");
+    world.change([plain(), below], &[]);
+    let asked = Asked {
+        filter: "(objectClass=*)",
+        ..USERS
+    };
+    let mut client = Consumer::default();
+    let mut following = world
+        .start(&asked, sync(SyncMode::RefreshAndPersist, None))
+        .unwrap();
+    client.listen(&world, &mut following);
+    let shown = client.entries.len();
+    let referral = plain()
+        .with("objectClass", &["referral", "extensibleObject"])
+        .with("ref", &["ldap://there.example.com"]);
+    for (entry, count) in [(referral, shown - 2), (plain(), shown)] {
+        world.change([entry], &[]);
+        client.listen(&world, &mut following);
+        assert_eq!(client.entries.len(), count);
+    }
 }
 
 #[test]
