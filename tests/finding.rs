@@ -108,7 +108,8 @@ impl World {
 }
 
 fn start() -> Adduct {
-    let site = Site::new(|_| String::new());
+    let administrators = format!("[access]\nadministrators = [\"{ALICE}\"]\n");
+    let site = Site::new(|_| administrators);
     // The inner context first, so that it is a top of its own.
     for (name, text) in [("lab", LAB), ("sample", sample::LDIF), ("more", LDIF)] {
         let file = site.path(&format!("{name}.ldif"));
