@@ -34,7 +34,13 @@ pub fn resolve(snapshot: &Snapshot, name: &[u8]) -> Named {
         identity
     } else if looks_like_a_dn(text) {
         match Dn::parse(text) {
-            Ok(dn) => by_dn(snapshot, &dn),
+            Ok(dn) => {
+                let found = by_dn(snapshot, &dn);
+                if found.is_empty() && snapshot.schema().check_dn(&dn).is_err() {
+                    return Named::InvalidDn;
+                }
+                found
+            }
             Err(_) => return Named::InvalidDn,
         }
     } else {

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     dn::Dn,
     proto::{LdapResult, ResultCode, request::SearchScope},
+    schema::InvalidValue,
 };
 
 /// Further than this aliases are not followed: they go round in circles.
@@ -32,6 +33,8 @@ pub enum Target {
         /// For matchedDN.
         nearest: Option<EntryId>,
     },
+    /// There can be none: the name has a value that the syntax of its type does not allow.
+    Invalid(InvalidValue),
     /// Other servers hold it.
     Elsewhere(Reference),
     /// An alias on the way names no entry; `nearest` is the lowest above what it names.
@@ -48,7 +51,8 @@ impl Target {
     /// search.
     ///
     /// # Errors
-    /// noSuchObject, aliasProblem, loopDetect and referral, with the entry that matched.
+    /// noSuchObject, aliasProblem, loopDetect and referral, with the entry that matched;
+    /// invalidDNSyntax.
     pub fn reached(
         self,
         snapshot: &Snapshot,
@@ -58,6 +62,12 @@ impl Target {
         let (code, text, matched) = match self {
             Self::Found(id) => return Ok(id),
             Self::Missing { nearest } => (ResultCode::NO_SUCH_OBJECT, "no such entry", nearest),
+            Self::Invalid(error) => {
+                return Err(LdapResult::new(
+                    ResultCode::INVALID_DN_SYNTAX,
+                    error.to_string(),
+                ));
+            }
             Self::BrokenAlias { nearest } => (
                 ResultCode::ALIAS_PROBLEM,
                 "an alias in the name names no entry",
@@ -81,10 +91,18 @@ impl Snapshot {
     /// Finds the served entry of a DN in any spelling.
     pub fn find(&self, dn: &Dn, diversions: Diversions) -> Target {
         let resolved = self.resolve(dn);
-        if self.special.diverts() {
+        let target = if self.special.diverts() {
             self.follow(dn, resolved, diversions)
         } else {
             resolved.into()
+        };
+        // Entries from AD may have any name, so that only what is not there is looked at.
+        match target {
+            Target::Missing { .. } => match self.schema.check_dn(dn) {
+                Ok(()) => target,
+                Err(error) => Target::Invalid(error),
+            },
+            target => target,
         }
     }
 

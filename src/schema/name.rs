@@ -76,6 +76,26 @@ impl Schema {
         Ok(())
     }
 
+    /// Whether the values of a name follow the syntaxes of their types; an unknown type has any
+    /// value but none at all.
+    ///
+    /// # Errors
+    /// [`InvalidValue`], which is what invalidDNSyntax says (RFC 4511 appendix A.2).
+    pub fn check_dn(&self, dn: &Dn) -> Result<(), InvalidValue> {
+        for ava in dn.rdns.iter().flat_map(|rdn| &rdn.avas) {
+            let follows = match self.attribute(ava.attribute.as_bytes()) {
+                Some(id) => self.attribute_type(id).syntax.validate(&ava.value),
+                None => !ava.value.is_empty(),
+            };
+            if !follows {
+                return Err(InvalidValue(
+                    "a value in the name does not follow its syntax",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn normalize_ava_into(&self, ava: &Ava, output: &mut Vec<u8>) -> Result<(), InvalidValue> {
         if ava.value.is_empty() {
             return Err(InvalidValue("an empty value in a name"));

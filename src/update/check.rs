@@ -38,6 +38,8 @@ pub enum Problem {
         number: usize,
         syntax: &'static str,
     },
+    #[error("the value of {0} in the name does not follow its syntax")]
+    NamedSyntax(String),
     #[error("attribute {0}: it can have one value only")]
     SingleValue(String),
     #[error("attribute {0}: only the server writes it")]
@@ -89,6 +91,7 @@ impl Problem {
             }
             Self::Twice(_) | Self::Exists(_) => ResultCode::ATTRIBUTE_OR_VALUE_EXISTS,
             Self::Syntax { .. } => ResultCode::INVALID_ATTRIBUTE_SYNTAX,
+            Self::NamedSyntax(_) => ResultCode::INVALID_DN_SYNTAX,
             Self::NamingUndefined(_)
             | Self::NamingTwice(_)
             | Self::NamingAttribute(_)
@@ -224,11 +227,9 @@ pub(super) fn check_named_syntax(schema: &Schema, rdn: &Rdn) -> Result<(), Probl
         let id = schema
             .attribute(ava.attribute.as_bytes())
             .ok_or_else(|| Problem::NamingUndefined(shown(ava.attribute.as_bytes())))?;
-        let attribute = Attribute {
-            description: ava.attribute.clone(),
-            values: vec![ava.value.clone()],
-        };
-        check_syntax(schema.attribute_type(id), &attribute)?;
+        if !schema.attribute_type(id).syntax.validate(&ava.value) {
+            return Err(Problem::NamedSyntax(shown(ava.attribute.as_bytes())));
+        }
     }
     Ok(())
 }

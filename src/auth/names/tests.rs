@@ -158,7 +158,7 @@ fn two_matches_are_refused() {
 #[test]
 fn what_has_the_form_of_a_dn_must_be_one() {
     let fixture = world();
-    for name in ["uid=jdoe,,dc=x", "cn=a,b", "cn=\\"] {
+    for name in ["uid=jdoe,,dc=x", "cn=a,b", "cn=\\", "cn=,dc=x"] {
         assert_eq!(number(&fixture, name), Err(Named::InvalidDn), "{name}");
     }
 }
