@@ -80,9 +80,12 @@ const KNOWN: &[(&str, &[Tag])] = &[
     ),
     (oid::SUBENTRIES, &[SEARCH]),
     (oid::DONT_USE_COPY, &[SEARCH, COMPARE]),
+    // "This control may be sent with any LDAP request message" (draft-behera 10, section 6.1).
     (
         oid::PASSWORD_POLICY,
-        &[BIND, ADD, MODIFY, COMPARE, EXTENDED],
+        &[
+            BIND, SEARCH, COMPARE, ADD, DELETE, MODIFY, MODIFY_DN, EXTENDED,
+        ],
     ),
     (oid::DEREF, &[SEARCH]),
     (oid::SYNC_REQUEST, &[SEARCH]),
