@@ -174,6 +174,7 @@ impl Connection {
         Outstanding {
             running: &self.running,
             followers: &self.followers,
+            more: !self.input.is_empty(),
         }
     }
 
@@ -198,10 +199,7 @@ impl Connection {
             self.finish_running().await?;
         }
         // Whoever reads the answers could not tell whose they are (RFC 4511 section 4.1.1.1).
-        let mut running = self.running.iter();
-        if running.any(|running| running.id() == request.id)
-            && answer_to(request.operation.tag()).is_some()
-        {
+        if self.outstanding().contains(request.id) && answer_to(request.operation.tag()).is_some() {
             return self.refuse(&in_use(&request)).await;
         }
         let next = operation::start(
@@ -211,6 +209,7 @@ impl Connection {
             Outstanding {
                 running: &self.running,
                 followers: &self.followers,
+                more: !self.input.is_empty(),
             },
             &request,
             &mut self.output,
@@ -288,14 +287,9 @@ impl Connection {
         Ok(())
     }
 
-    /// RFC 4511 section 4.14.1: what came with the request is never taken for what comes inside.
+    /// The input is empty: StartTLS is refused where more came with it, so that nothing of that is
+    /// ever taken for what comes inside (RFC 4511 section 4.14.1).
     async fn start_tls(&mut self) -> Result<(), End> {
-        if !self.input.is_empty() {
-            return Err(End::Notice(LdapResult::new(
-                ResultCode::PROTOCOL_ERROR,
-                "octets followed the StartTLS request before TLS was established",
-            )));
-        }
         self.flush().await?;
         self.handshake().await
     }

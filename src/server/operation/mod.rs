@@ -46,11 +46,13 @@ pub(super) enum Next {
     Unbind,
 }
 
-/// The operations of a connection that are under way.
+/// What a connection has to do besides a request: the operations under way, and what came behind.
 #[derive(Clone, Copy)]
 pub(super) struct Outstanding<'o> {
     pub(super) running: &'o VecDeque<Box<Running>>,
     pub(super) followers: &'o Followers,
+    /// Whether more came behind the request.
+    pub(super) more: bool,
 }
 
 impl Outstanding<'_> {
@@ -58,7 +60,7 @@ impl Outstanding<'_> {
         self.running.len() + self.followers.len()
     }
 
-    fn contains(self, id: MessageId) -> bool {
+    pub(super) fn contains(self, id: MessageId) -> bool {
         self.running.iter().any(|running| running.id() == id) || self.followers.contains(id)
     }
 }

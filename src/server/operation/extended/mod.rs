@@ -37,7 +37,7 @@ pub(super) async fn start(
     let (answer, value) = match name {
         extended::START_TLS => {
             oid = Some(extended::START_TLS);
-            let result = match start_tls::refuse(call, session, outstanding.len(), request) {
+            let result = match start_tls::refuse(call, session, outstanding, request) {
                 Some(refusal) => refusal,
                 None => {
                     next = Next::StartTls;

@@ -5,14 +5,17 @@
 
 use crate::{
     proto::{LdapResult, ResultCode, request::ExtendedRequest},
-    server::{operation::Call, session::Session},
+    server::{
+        operation::{Call, Outstanding},
+        session::Session,
+    },
 };
 
 /// Why there will be no handshake.
 pub(super) fn refuse(
     call: &Call<'_>,
     session: &Session,
-    outstanding: usize,
+    outstanding: Outstanding<'_>,
     request: &ExtendedRequest<'_>,
 ) -> Option<LdapResult> {
     let refusal = |code, text: &str| Some(LdapResult::new(code, text));
@@ -20,8 +23,13 @@ pub(super) fn refuse(
         refusal(ResultCode::PROTOCOL_ERROR, "StartTLS carries no value")
     } else if session.tls {
         refusal(ResultCode::OPERATIONS_ERROR, "TLS is established already")
-    } else if outstanding > 0 {
+    } else if outstanding.len() > 0 {
         refusal(ResultCode::OPERATIONS_ERROR, "operations are outstanding")
+    } else if outstanding.more {
+        refusal(
+            ResultCode::OPERATIONS_ERROR,
+            "more came with the StartTLS request: its answer must be waited for",
+        )
     } else if session.sasl_in_progress {
         refusal(
             ResultCode::OPERATIONS_ERROR,
