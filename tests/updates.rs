@@ -534,7 +534,7 @@ fn renames_are_refused_by_their_codes() {
         (64, JOHN, "cn=x+commonName=y", 0, None),
         (65, STAFF, "ou=staff", 1, None),
         (19, ALICE, "uidNumber=5", 0, None),
-        (21, ALICE, "uidNumber=many", 0, None),
+        (34, ALICE, "uidNumber=many", 0, None),
     ] {
         administered.rename(code, dn, rdn, old, superior);
     }
