@@ -78,21 +78,39 @@ impl Limits {
 
 /// When a request must be answered.
 fn deadline(call: &Call<'_>, request: &SearchRequest<'_>) -> Option<Instant> {
-    let own = call.settings.limits.time_limit;
     let asked = Duration::from_secs(u64::from(request.time_limit));
-    let limit = match (asked.is_zero(), own.is_zero()) {
-        (true, true) => return None,
-        (true, false) => own,
-        (false, true) => asked,
-        (false, false) => asked.min(own),
-    };
-    call.started.checked_add(limit)
+    let limit = lower(asked, call.settings.limits.time_limit);
+    (limit > Duration::ZERO).then(|| call.started.checked_add(limit))?
 }
 
 /// The stricter of two limits of which 0 means none.
-fn lower(left: u32, right: u32) -> u32 {
-    match (left, right) {
-        (0, other) | (other, 0) => other,
-        (left, right) => left.min(right),
+fn lower<T: Ord + Default>(left: T, right: T) -> T {
+    let none = T::default();
+    if left == none || (right != none && right < left) {
+        right
+    } else {
+        left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stricter_limit_counts_and_ends_the_search() {
+        for (left, right, stricter) in [(0, 0, 0), (0, 5, 5), (5, 0, 5), (5, 7, 5), (7, 5, 5)] {
+            assert_eq!(lower(left, right), stricter, "{left} and {right}");
+        }
+        let now = Instant::now();
+        let until = |deadline| Limits {
+            left: None,
+            deadline,
+        };
+        let late = until(Some(now)).late().map(|result| result.code);
+        assert_eq!(late, Some(ResultCode::TIME_LIMIT_EXCEEDED));
+        let hour = now.checked_add(Duration::from_secs(3600));
+        assert_eq!(until(hour).late(), None);
+        assert_eq!(until(None).late(), None);
     }
 }
