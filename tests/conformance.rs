@@ -225,6 +225,7 @@ const CONTROLS: &[(&str, &[&str])] = &[
     ("1.2.840.113556.1.4.319", &["search"]),
     ("1.2.840.113556.1.4.473", &["search"]),
     ("2.16.840.1.113730.3.4.9", &["search"]),
+    ("1.3.6.1.1.12", ENTRIES),
     ("1.2.826.0.1.3344810.2.3", &["search"]),
     ("1.3.6.1.1.13.1", &["delete", "modify", "modify DN"]),
     ("1.3.6.1.1.13.2", &["add", "modify", "modify DN"]),
@@ -309,6 +310,66 @@ fn the_password_policy_control_goes_with_every_operation() {
     for (operation, octets, plain) in operations() {
         let code = bound.code(&octets, std::slice::from_ref(&aware));
         assert_eq!(code, plain, "{operation}");
+    }
+}
+
+#[test]
+fn a_refused_search_brings_no_references() {
+    let server = sample::server(OPEN);
+    let mut bound = Bound::new(&server);
+    let referral = [
+        ("objectClass", "referral"),
+        ("objectClass", "extensibleObject"),
+        ("ou", "far"),
+        ("ref", "ldap://far.example/ou=far"),
+    ];
+    let far = format!("ou=far,{BASE}");
+    assert_eq!(bound.code(&merged(&far, &referral), &[]), 0);
+    let everything = search_request(BASE, 2);
+    bound.send(2, &everything, &[]);
+    let all: Vec<u8> = std::iter::from_fn(|| wire::next(&mut bound.0).filter(|a| !a.is_final()))
+        .map(|answer| answer.tag)
+        .collect();
+    assert!(all.contains(&0x73), "a reference is there: {all:02x?}");
+    let list = |parts: &[&[u8]]| tlv(0x30, &parts.concat());
+    let sort = |name: &[u8]| list(&[&list(&[&tlv(4, name)])]);
+    let by_unknown = control("1.2.840.113556.1.4.473", Some(true), Some(&sort(b"nosuch")));
+    let offset = tlv(0xa0, &[tlv(2, &[1]), tlv(2, &[0])].concat());
+    let window = list(&[&tlv(2, &[0]), &tlv(2, &[1]), &offset]);
+    let window = control("2.16.840.1.113730.3.4.9", Some(true), Some(&window));
+    let deref = list(&[&list(&[&tlv(4, b"cn"), &list(&[&tlv(4, b"uid")])])]);
+    let deref = control("1.3.6.1.4.1.4203.666.5.16", Some(true), Some(&deref));
+    let estimate = list(&[&tlv(2, &[0]), &tlv(4, b"")]);
+    let estimate = control("1.2.840.113556.1.4.319", Some(true), Some(&estimate));
+    for (control, code) in [(by_unknown, 12), (window, 76), (deref, 2), (estimate, 0)] {
+        bound.send(2, &everything, &[control]);
+        let first = wire::next(&mut bound.0).unwrap();
+        assert_eq!(first.outline(), (2, DONE, Some(code)));
+    }
+}
+
+#[test]
+fn an_assertion_on_an_add_is_about_the_entry_to_be_added() {
+    let server = sample::server(OPEN);
+    let mut bound = Bound::new(&server);
+    let asserted = |name: &str, value: &str| {
+        let filter = [tlv(4, name.as_bytes()), tlv(4, value.as_bytes())].concat();
+        [control(
+            "1.3.6.1.1.12",
+            Some(true),
+            Some(&tlv(0xa3, &filter)),
+        )]
+    };
+    let dn = format!("cn=New,ou=people,{BASE}");
+    let new = add(&dn, &[("objectClass", "person"), ("sn", "One")]);
+    for (name, value) in [("sn", "two"), ("nosuch", "x"), ("userPassword", "x")] {
+        assert_eq!(bound.code(&new, &asserted(name, value)), 122, "{name}");
+    }
+    assert_eq!(bound.code(&search_request(&dn, 0), &[]), 32);
+    for (name, value) in [("sn", "one"), ("cn", "new"), ("objectClass", "top")] {
+        assert_eq!(bound.code(&new, &asserted(name, value)), 0, "{name}");
+        assert_eq!(bound.code(&new, &asserted(name, value)), 68, "{name}");
+        assert_eq!(bound.code(&delete(&dn), &[]), 0);
     }
 }
 
@@ -616,6 +677,13 @@ fn start_tls_waits_for_nothing_else() {
     let start = extended_request(START_TLS);
     let unknown = control("1.2.3.4", Some(true), None);
     assert_eq!(bound.code(&start, &[unknown]), 12);
+    let myself = format!("dn:{ALICE}");
+    let for_another = control(
+        "2.16.840.1.113730.3.4.18",
+        Some(true),
+        Some(myself.as_bytes()),
+    );
+    assert_eq!(bound.code(&start, &[for_another]), 12);
     listen(&mut bound, 5);
     assert_eq!(bound.code(&start, &[]), 1);
     assert_eq!(cancel(&mut bound, 5), (Some(0), Some(118)));

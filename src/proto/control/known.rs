@@ -69,7 +69,7 @@ const KNOWN: &[(&str, &[Tag])] = &[
     (oid::VLV_REQUEST, &[SEARCH]),
     (
         oid::ASSERTION,
-        &[SEARCH, COMPARE, DELETE, MODIFY, MODIFY_DN],
+        &[SEARCH, COMPARE, ADD, DELETE, MODIFY, MODIFY_DN],
     ),
     (oid::MATCHED_VALUES, &[SEARCH]),
     (oid::PRE_READ, &[DELETE, MODIFY, MODIFY_DN]),

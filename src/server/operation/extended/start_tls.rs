@@ -21,6 +21,12 @@ pub(super) fn refuse(
     let refusal = |code, text: &str| Some(LdapResult::new(code, text));
     if request.value.is_some() {
         refusal(ResultCode::PROTOCOL_ERROR, "StartTLS carries no value")
+    } else if call.controls.proxied_authorization.is_some() {
+        // Nobody starts TLS for another.
+        refusal(
+            ResultCode::UNAVAILABLE_CRITICAL_EXTENSION,
+            "StartTLS is not done on behalf of others",
+        )
     } else if session.tls {
         refusal(ResultCode::OPERATIONS_ERROR, "TLS is established already")
     } else if outstanding.len() > 0 {

@@ -80,17 +80,23 @@ pub(super) fn start(
         return Err(busy);
     }
     call.may_read()?;
+    // Whatever is refused is refused without references.
+    let start = out.len();
     let place = base::find(call, request, &snapshot, &name, out)?;
     let secrets = call.settings.access.secrets();
     let filter = BoundFilter::bind(&request.filter, &snapshot, secrets);
     let mut shape = match Shape::of(call, &snapshot) {
         Ok(shape) => shape.map(Box::new),
-        Err(answer) => return Ok(Started::Answered(answer)),
+        Err(answer) => {
+            out.truncate(start);
+            return Ok(Started::Answered(answer));
+        }
     };
-    let writer = EntryWriter::new(call, request, &snapshot)?;
+    let writer = EntryWriter::new(call, request, &snapshot).inspect_err(|_| out.truncate(start))?;
     let search = Search::within(snapshot, place.base, request.scope, place.region, filter);
     if let Some(page) = shape.as_mut().and_then(|shape| shape.page.as_mut()) {
         if page.is_estimate() {
+            out.truncate(start);
             return Ok(Started::Answered(paged::answer(search.estimate(0))));
         }
         page.bind(pages.fingerprint(call, request), request);

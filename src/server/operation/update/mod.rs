@@ -15,11 +15,13 @@ mod read;
 
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
 use self::read::ReadControls;
 use super::{Answer, Call, parse_dn, root_dse};
 use crate::{
     access::AuthorizationIdentity,
-    directory::{EntryId, Snapshot, WriteError},
+    directory::{EntryId, PackedAttributes, Snapshot, Subject, WriteError},
     dn::{Dn, Rdn},
     entry::Attribute,
     proto::{
@@ -40,10 +42,18 @@ const LONGEST_LOGGED: usize = 1024;
 pub(super) async fn add(call: &Call<'_>, session: &Session, request: &AddRequest<'_>) -> Answer {
     let answer = async {
         let dn = begin(call, request.entry)?;
-        let attributes = request.attributes.iter().map(owned).collect();
+        let attributes: Vec<_> = request.attributes.iter().map(owned).collect();
+        let asserted = call
+            .controls
+            .assertion
+            .is_some()
+            .then(|| attributes.clone());
         let attributes = password::hash_all(call, attributes).await?;
         write(call, |update, reads| {
             let uuid = update.add(&dn, attributes)?;
+            if let Some(asserted) = asserted {
+                assert_of_new(call, update, uuid, asserted)?;
+            }
             reads.after(uuid);
             Ok(())
         })
@@ -140,6 +150,26 @@ fn begin(call: &Call<'_>, dn: &[u8]) -> Result<Dn, LdapResult> {
         ));
     }
     Ok(dn)
+}
+
+/// Refuses a new entry of which the request's assertion does not hold: the target of an add is
+/// what is to be added (RFC 4528).
+fn assert_of_new(
+    call: &Call<'_>,
+    update: &Update<'_, '_>,
+    new: Uuid,
+    mut attributes: Vec<Attribute>,
+) -> Result<(), LdapResult> {
+    // The names in links are in the request alone, what is implied in the entry alone.
+    let entry = update.transaction.get(new);
+    let entry = entry.map_err(|error| failed(&error))?;
+    attributes.extend(entry.into_iter().flat_map(|entry| entry.attributes));
+    let snapshot = update.transaction.snapshot();
+    call.assert_of(Subject {
+        snapshot,
+        id: None,
+        attributes: &PackedAttributes::pack(snapshot.schema(), &attributes),
+    })
 }
 
 /// The entry of a DN if the request's assertion holds of it.
