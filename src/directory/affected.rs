@@ -10,7 +10,7 @@ use super::{
     EntryId,
     bound::bitmap,
     changes::MAX_AFFECTED,
-    derived::LINK_ATTRIBUTES,
+    derived::{Derivation, LINK_ATTRIBUTES},
     snapshot::{MAX_DEPTH, Resolved, Snapshot},
 };
 use crate::{dn::Dn, schema::AttributeId};
@@ -233,8 +233,14 @@ fn counting(version: &Snapshot, id: EntryId) -> Option<EntryId> {
     })
 }
 
-/// Whether an entry that is served in both versions looks different to clients.
-pub(super) fn is_changed(before: &Snapshot, after: &Snapshot, id: EntryId) -> bool {
+/// Whether an entry that is served in both versions looks different to a client that asks for
+/// these derived attributes: its own change is one in any case, and so is another name.
+pub(super) fn is_changed(
+    before: &Snapshot,
+    after: &Snapshot,
+    id: EntryId,
+    derived: impl Iterator<Item = Derivation> + Clone,
+) -> bool {
     let (Some(old), Some(new)) = (before.entry(id), after.entry(id)) else {
         return true;
     };
@@ -243,7 +249,8 @@ pub(super) fn is_changed(before: &Snapshot, after: &Snapshot, id: EntryId) -> bo
     }
     let values = |version: &Snapshot| {
         let mut out = Vec::new();
-        for (_, derivation) in version.derivations.iter() {
+        version.write_dn(id, &mut out);
+        for derivation in derived.clone() {
             let start = out.len();
             derivation.write_values(version, id, &mut out);
             out.push(u8::from(out.len() > start));

@@ -16,7 +16,6 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    EntryId, affected,
     record::{self, Records},
     snapshot::Snapshot,
     source::SourceSettings,
@@ -227,11 +226,6 @@ impl Snapshot {
         affected.sort_unstable();
         affected.dedup();
         Some(affected)
-    }
-
-    /// Whether an entry that is served in both versions looks different to clients.
-    pub fn is_changed(&self, before: &Self, id: EntryId) -> bool {
-        affected::is_changed(before, self, id)
     }
 }
 

@@ -18,7 +18,7 @@ mod wanted;
 
 use self::{range::Range, shape::Shape, wanted::Wanted};
 use super::{
-    EntryId, ValueFilter,
+    EntryId, ValueFilter, affected,
     derived::Derivation,
     extended_dn,
     packed::{PackedAttribute, PackedAttributes},
@@ -166,6 +166,13 @@ impl AttributeSelection {
                 self.write_stored(&attribute, out);
             }
         }
+    }
+
+    /// Whether an entry that is served in both versions looks different under this selection; its
+    /// own change is one even where the values are others than those asked for.
+    pub fn is_changed(&self, before: &Snapshot, after: &Snapshot, id: EntryId) -> bool {
+        let derived = self.derived.iter().map(|(_, derivation)| *derivation);
+        affected::is_changed(before, after, id, derived)
     }
 
     /// Whether a stored attribute is written with what is derived, under one description.

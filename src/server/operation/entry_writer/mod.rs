@@ -49,6 +49,11 @@ impl EntryWriter {
         })
     }
 
+    /// Whether an entry that is served in both versions is written otherwise in the later one.
+    pub(super) fn is_changed(&self, before: &Snapshot, after: &Snapshot, id: EntryId) -> bool {
+        self.selection.is_changed(before, after, id)
+    }
+
     /// Appends a SearchResultEntry, with these controls besides those of the answer.
     ///
     /// # Errors

@@ -411,7 +411,7 @@ impl Following {
         id: EntryId,
         out: &mut Vec<u8>,
     ) -> Result<(), LdapResult> {
-        let Some(change) = difference.change(id) else {
+        let Some(change) = difference.change(id, &self.writer) else {
             return Ok(());
         };
         let (before, after) = (difference.before.snapshot(), difference.after.snapshot());
@@ -474,14 +474,14 @@ impl Difference {
         }
     }
 
-    fn change(&self, id: EntryId) -> Option<Change> {
+    fn change(&self, id: EntryId, writer: &EntryWriter) -> Option<Change> {
         let (was, is) = (self.before.matches(id), self.after.matches(id));
         match (was, is) {
             (true, false) => self.departures.then_some(Change::Left),
             (false, true) => (!self.departures).then_some(Change::Entered),
             (true, true) if !self.departures => {
-                let before = self.before.snapshot();
-                let is_changed = self.after.snapshot().is_changed(before, id);
+                let (before, after) = (self.before.snapshot(), self.after.snapshot());
+                let is_changed = writer.is_changed(before, after, id);
                 is_changed.then_some(Change::Changed)
             }
             _ => None,

@@ -95,7 +95,11 @@ impl World {
             time_limit: 0,
             types_only: false,
             filter: filter.as_request(),
-            attributes: vec![b"*", b"+"],
+            attributes: asked
+                .attributes
+                .iter()
+                .map(|name| name.as_bytes())
+                .collect(),
         };
         start(&call, &request, wanted, 0)
     }
@@ -153,6 +157,7 @@ struct Asked {
     base: &'static str,
     scope: SearchScope,
     filter: &'static str,
+    attributes: &'static [&'static str],
     size_limit: u32,
 }
 
@@ -160,6 +165,7 @@ const USERS: Asked = Asked {
     base: "dc=corp,dc=example,dc=com",
     scope: SearchScope::WholeSubtree,
     filter: "(uid=*)",
+    attributes: &["*", "+"],
     size_limit: 0,
 };
 
@@ -371,7 +377,7 @@ fn asked() -> impl Strategy<Value = Asked> {
             scope
         },
         filter,
-        size_limit: 0,
+        ..USERS
     })
 }
 
@@ -507,6 +513,48 @@ fn a_listener_hears_of_derived_changes_and_of_moves_into_and_out_of_its_base() {
     world.change([ou(3, 1, "A")], &[]);
     client.listen(&world, &mut following);
     assert_eq!(client.entries, world.content(&asked));
+}
+
+#[test]
+fn a_listener_hears_of_derived_changes_in_what_it_asked_for_alone() {
+    let world = world();
+    let add = || world.change([local(40, Some(3), "cn=new", "device")], &[]);
+    let remove = || world.change([], &[40]);
+    let join = || world.change([group(30, 4, "g", &[11, 12])], &[]);
+    let leave = || world.change([group(30, 4, "g", &[11])], &[]);
+    let rename = || world.change([ou(3, 1, "C")], &[]);
+    for (attributes, counts, memberships) in [
+        (&["*", "+"][..], 1, 1),
+        (&[], 0, 1),
+        (&["cn"], 0, 0),
+        (&["1.1"], 0, 0),
+        (&["numSubordinates"], 1, 0),
+        (&["memberOf"], 0, 1),
+    ] {
+        let asked = Asked {
+            filter: "(|(ou=*)(uid=*))",
+            attributes,
+            ..USERS
+        };
+        let mut client = Consumer::default();
+        let mut following = world
+            .start(&asked, sync(SyncMode::RefreshAndPersist, None))
+            .unwrap();
+        client.listen(&world, &mut following);
+        let mut told = |change: &dyn Fn()| {
+            client.log();
+            change();
+            client.listen(&world, &mut following);
+            client.log().len()
+        };
+        assert_eq!(told(&add), counts, "{attributes:?}");
+        assert_eq!(told(&remove), counts, "{attributes:?}");
+        assert_eq!(told(&join), memberships, "{attributes:?}");
+        assert_eq!(told(&leave), memberships, "{attributes:?}");
+        // The names of what is below change for everybody.
+        assert_eq!(told(&rename), 3, "{attributes:?}");
+        world.change([ou(3, 1, "A")], &[]);
+    }
 }
 
 #[test]
