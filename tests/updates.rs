@@ -542,6 +542,19 @@ fn renames_are_refused_by_their_codes() {
 }
 
 #[test]
+fn a_rename_may_change_the_spelling_alone() {
+    let administered = Administered::start();
+    let dn = format!("cn=x,{PEOPLE}");
+    administered.add(0, &dn, &person("x"));
+    administered.rename(0, &dn, "CN=X", 0, None);
+    assert_eq!(administered.texts(&dn, "cn"), ["x"]);
+    administered.rename(0, &dn, "cn=X", 1, None);
+    assert_eq!(administered.texts(&dn, "cn"), ["X"]);
+    let renamed = administered.read(&dn).unwrap();
+    assert_eq!(renamed.dn, format!("cn=X,{PEOPLE}"));
+}
+
+#[test]
 fn members_follow_renames_and_deletes() {
     let administered = Administered::start();
     let jones = format!("cn=Jones,{PEOPLE}");

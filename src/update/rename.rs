@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{
     Update, check,
-    draft::{Comparison, Draft},
+    draft::Draft,
     failed,
     links::{Targets, adopt},
     modify::{damaged, own_rdn},
@@ -14,7 +14,7 @@ use crate::{
     directory::{EntryId, OriginId, Resolved, Snapshot},
     dn::{Dn, MAX_RDNS, Rdn},
     proto::{LdapResult, ResultCode},
-    schema::Schema,
+    schema::{AttributeId, Schema},
 };
 
 /// A new name for an entry.
@@ -64,17 +64,17 @@ impl Update<'_, '_> {
         let mut draft = Draft::new(schema, targets, self.stored(uuid)?);
         let before = draft.entry.clone();
         check::check_named_syntax(schema, &rename.rdn)?;
-        naming::add_named(schema, &rename.rdn, &mut draft.entry.attributes);
         if rename.delete_old {
+            // Also those that the new name has in another spelling, which comes in their place.
             for ava in &own_rdn(&before)?.avas {
-                let Some(attribute) = schema.attribute(ava.attribute.as_bytes()) else {
-                    continue;
-                };
-                if !has(schema, &rename.rdn, attribute, &ava.value) {
+                if let Some(attribute) = schema.attribute(ava.attribute.as_bytes())
+                    && !has(&rename.rdn, schema, attribute, &ava.value)
+                {
                     draft.forget(attribute, &ava.value);
                 }
             }
         }
+        naming::add_named(schema, &rename.rdn, &mut draft.entry.attributes);
         let mut after = draft.entry;
         after.rdn = rename.rdn.to_string();
         after.parent = snapshot.entry(superior).map(|entry| entry.uuid);
@@ -129,11 +129,9 @@ fn height(snapshot: &Snapshot, id: EntryId) -> usize {
     height
 }
 
-/// Whether an RDN has this value.
-fn has(schema: &Schema, rdn: &Rdn, attribute: crate::schema::AttributeId, value: &[u8]) -> bool {
-    let comparison = Comparison::of(schema, attribute);
+/// Whether an RDN has this very value, to the octet.
+fn has(rdn: &Rdn, schema: &Schema, attribute: AttributeId, value: &[u8]) -> bool {
     rdn.avas.iter().any(|ava| {
-        schema.attribute(ava.attribute.as_bytes()) == Some(attribute)
-            && comparison.same(&ava.value, value)
+        schema.attribute(ava.attribute.as_bytes()) == Some(attribute) && ava.value == value
     })
 }
