@@ -62,6 +62,8 @@ impl<'s> Builder<'s> {
     ) -> Self {
         let mut next = last.clone();
         next.seq = seq;
+        // Until it is known what the change affects.
+        next.written = Arc::default();
         Self {
             next,
             slices,

@@ -8,6 +8,7 @@ use super::{
     bound::{bitmap, single},
     containers::DnWriter,
     known::Known,
+    postings::Postings,
     snapshot::{OriginId, Snapshot},
     token_groups::{self, TokenScope},
 };
@@ -255,17 +256,23 @@ impl Derivation {
     /// Appends the values as OCTET STRINGs.
     pub fn write_values(self, snapshot: &Snapshot, id: EntryId, out: &mut Vec<u8>) {
         match self {
-            Self::Link(attribute) => write_dns(snapshot, &snapshot.targets(id, attribute), out),
+            Self::Link(attribute) => {
+                let links = snapshot.links.targets(id, attribute);
+                let count = links.map_or(0, Postings::len);
+                snapshot.written.copy(id, attribute, count, out, |out| {
+                    write_dns(snapshot, &snapshot.targets(id, attribute), out);
+                });
+            }
             Self::MemberOf => write_dns(snapshot, &snapshot.groups_of(id), out),
             Self::MemberUid => {
-                for user in snapshot.member_uid_users(id) {
-                    let name = snapshot
-                        .entry(EntryId(user))
-                        .and_then(|entry| entry.attributes.first(snapshot.known().uid));
-                    if let Some(name) = name {
-                        ber::write_octets(out, ber::OCTET_STRING, name);
-                    }
-                }
+                let known = snapshot.known();
+                let links = snapshot.links.targets(id, known.member);
+                let count = links.map_or(0, Postings::len);
+                snapshot
+                    .written
+                    .copy(id, known.member_uid, count, out, |out| {
+                        write_member_uids(snapshot, id, out);
+                    });
             }
             Self::EntryDn => write_dn(snapshot, id, out),
             Self::DistinguishedName => {
@@ -305,6 +312,17 @@ fn write_dns(snapshot: &Snapshot, ids: &RoaringBitmap, out: &mut Vec<u8>) {
     let mut writer = DnWriter::new(snapshot);
     for id in ids {
         writer.write(EntryId(id), out);
+    }
+}
+
+fn write_member_uids(snapshot: &Snapshot, group: EntryId, out: &mut Vec<u8>) {
+    for user in snapshot.member_uid_users(group) {
+        let name = snapshot
+            .entry(EntryId(user))
+            .and_then(|entry| entry.attributes.first(snapshot.known().uid));
+        if let Some(name) = name {
+            ber::write_octets(out, ber::OCTET_STRING, name);
+        }
     }
 }
 

@@ -336,6 +336,7 @@ fn empty_snapshot(
         index: Index::new(&schema),
         changes: ChangeLog::empty(),
         special: Special::default(),
+        written: Arc::default(),
         count: 0,
         unselective: false,
         hasher: foldhash::fast::RandomState::default(),

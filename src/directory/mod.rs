@@ -36,6 +36,7 @@ mod special;
 mod token_groups;
 mod turn;
 mod write;
+mod written;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

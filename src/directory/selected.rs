@@ -1,5 +1,7 @@
 //! Which users and groups of a source are served: the facts its selection asks about.
 
+use std::sync::Arc;
+
 use roaring::RoaringBitmap;
 
 use super::{
@@ -135,6 +137,7 @@ impl Facts {
     fn gather(snapshot: &Snapshot, anchors: &Anchors, selector: &Selector<'_>) -> Self {
         let mut everything = snapshot.clone();
         everything.unselective = true;
+        everything.written = Arc::default();
         let select = &selector.source.select;
         let locate = |dn: &String| anchors.entry(selector.source, dn, snapshot);
         let named: RoaringBitmap = select

@@ -20,6 +20,7 @@ use super::{
     postings::{Postings, PostingsMap},
     source::SourceRecord,
     special::Special,
+    written::Written,
 };
 use crate::{
     dn::{Dn, Rdn},
@@ -114,6 +115,7 @@ pub struct Snapshot {
     pub(super) index: Index,
     pub(super) changes: ChangeLog,
     pub(super) special: Special,
+    pub(super) written: Arc<Written>,
     pub(super) count: usize,
     /// Every entry counts as served; for the selection alone, which decides about that.
     pub(super) unselective: bool,

@@ -195,6 +195,12 @@ impl<'w> Transaction<'w> {
         }
         let trace = std::mem::replace(&mut built.trace, Trace::none());
         let affected = trace.affected(self.last, &built.snapshot);
+        if let Some(affected) = &affected {
+            let ids = affected
+                .iter()
+                .filter_map(|uuid| built.snapshot.id_of(*uuid));
+            built.snapshot.written = Arc::new(self.last.written.without(ids));
+        }
         built
             .snapshot
             .changes
