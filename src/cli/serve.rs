@@ -25,7 +25,7 @@ use crate::{
     auth::{Authenticator, hash_pool::HashPool, recheck::Recheck},
     config::Config,
     schema::Schema,
-    server::{self, Listeners, Service, Settings, metrics::ServerMetrics},
+    server::{self, Listeners, MadeUpEntries, Service, Settings, metrics::ServerMetrics},
 };
 
 /// Files that are open beside connections: the store, listeners, domain controllers.
@@ -212,6 +212,7 @@ fn settings(config: &Config, schema: &Schema) -> anyhow::Result<Settings> {
         tls: config.tls.as_ref().map(server::load_tls).transpose()?,
         insecure_plaintext_bind: config.auth.insecure_plaintext_bind,
         naming_contexts: config.directory.naming_contexts.clone(),
+        made_up: MadeUpEntries::default(),
     })
 }
 

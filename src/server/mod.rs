@@ -9,6 +9,7 @@ mod connection;
 pub mod descriptors;
 mod followers;
 mod listener;
+mod made_up;
 pub mod metrics;
 mod operation;
 mod service;
@@ -18,6 +19,7 @@ mod transport;
 
 pub use self::{
     listener::Listeners,
+    made_up::MadeUpEntries,
     service::{Service, Settings},
     tls::{TlsError, load as load_tls},
 };

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use tokio::sync::{Semaphore, watch};
 
-use super::{budget::Budget, config::LimitsConfig, metrics::ServerMetrics};
+use super::{budget::Budget, config::LimitsConfig, made_up::MadeUpEntries, metrics::ServerMetrics};
 use crate::{access::Access, auth::Authenticator, directory::Directory};
 
 /// What may change while the server runs; a connection keeps what it started with.
@@ -28,6 +28,8 @@ pub struct Settings {
     pub insecure_plaintext_bind: bool,
     /// The naming contexts to show; empty for all that are served.
     pub naming_contexts: Vec<String>,
+    /// The root DSE and the subschema as they were last; starts empty.
+    pub made_up: MadeUpEntries,
 }
 
 /// What all connections share.

@@ -16,7 +16,7 @@ use adduct::entry::{Attribute, Entry, Link, Origin};
 use adduct::schema::Schema;
 use adduct::server::config::{LimitsConfig, ListenConfig};
 use adduct::server::metrics::ServerMetrics;
-use adduct::server::{Listeners, Service, Settings};
+use adduct::server::{Listeners, MadeUpEntries, Service, Settings};
 use adduct::store::MemoryStore;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +57,7 @@ impl Live {
             tls: None,
             insecure_plaintext_bind: true,
             naming_contexts: Vec::new(),
+            made_up: MadeUpEntries::default(),
         };
         let service = Arc::new(Service::new(
             Arc::clone(&directory),

@@ -15,7 +15,7 @@ use crate::{
             FEATURE_ALL_OPERATIONAL, FEATURE_BY_CLASS, FEATURE_MODIFY_INCREMENT, FEATURE_TRUE_FALSE,
         },
     },
-    server::Settings,
+    server::{Settings, made_up::MadeUpAttributes},
 };
 
 /// An entry that no store holds.
@@ -23,7 +23,7 @@ pub(super) struct MadeUp {
     /// Its DN.
     pub(super) dn: &'static str,
     /// What it has.
-    pub(super) attributes: PackedAttributes,
+    pub(super) attributes: MadeUpAttributes,
     /// Whether it is a subentry (RFC 3672).
     pub(super) is_subentry: bool,
 }
@@ -47,10 +47,11 @@ pub(super) fn made_up(
     name: &Name,
 ) -> Result<Option<MadeUp>, LdapResult> {
     let Name::Dn(dn) = name else { return Ok(None) };
+    let made_up = &call.settings.made_up;
     if dn.is_root() {
         return Ok(Some(MadeUp {
             dn: "",
-            attributes: root_dse(call, snapshot),
+            attributes: made_up.root(snapshot.seq(), call.channel, || root_dse(call, snapshot)),
             is_subentry: false,
         }));
     }
@@ -61,7 +62,9 @@ pub(super) fn made_up(
         Some(busy) => Err(busy),
         None => Ok(Some(MadeUp {
             dn: SUBSCHEMA_DN,
-            attributes: subschema(snapshot, call.service.started),
+            attributes: made_up.subschema(snapshot.schema(), || {
+                subschema(snapshot, call.service.started)
+            }),
             is_subentry: true,
         })),
     }

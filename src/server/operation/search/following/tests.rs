@@ -30,7 +30,7 @@ use crate::{
         control::{SyncMode, SyncRequest},
         request::DerefAliases,
     },
-    server::{Settings, config::LimitsConfig, metrics::ServerMetrics},
+    server::{MadeUpEntries, Settings, config::LimitsConfig, metrics::ServerMetrics},
     store::MemoryStore,
 };
 
@@ -147,6 +147,7 @@ fn service(store: &Arc<MemoryStore>, select: &SelectSettings) -> Service {
         tls: None,
         insecure_plaintext_bind: false,
         naming_contexts: Vec::new(),
+        made_up: MadeUpEntries::default(),
     };
     let metrics = Arc::new(ServerMetrics::default());
     Service::new(directory, authenticator, metrics, settings, || true)
