@@ -5,13 +5,22 @@
 //! that a long one holds up neither its neighbours nor an Abandon. Nothing is queued beyond the
 //! input buffer, one output buffer and `max_outstanding` searches.
 
-use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::BytesMut;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, Sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -52,6 +61,9 @@ pub(super) struct Connection {
     input: BytesMut,
     /// When the message that is not complete yet began to arrive.
     message_since: Option<Instant>,
+    /// Rings no later than the next deadline. Kept from read to read, since setting a timer costs
+    /// more than one that rings too early now and then.
+    alarm: Option<Pin<Box<Sleep>>>,
     output: Vec<u8>,
     running: VecDeque<Box<Running>>,
     followers: Followers,
@@ -92,6 +104,7 @@ impl Connection {
             shutdown,
             input: BytesMut::new(),
             message_since: None,
+            alarm: None,
             output: Vec::new(),
             running: VecDeque::new(),
             followers: Followers::default(),
@@ -337,20 +350,26 @@ impl Connection {
             // A client that waits must not keep an old version of the directory for ever.
             let expiry = self.session.pages.expire();
             let wake = expiry.map_or(deadline, |at| deadline.min(at.into()));
+            let alarm = self
+                .alarm
+                .get_or_insert_with(|| Box::pin(sleep_until(wake)));
+            if alarm.deadline() > wake || alarm.is_elapsed() {
+                alarm.as_mut().reset(wake);
+            }
             let read = tokio::select! {
                 biased;
-                read = timeout_at(wake, self.transport.read_buf(&mut self.input)) => read,
+                read = self.transport.read_buf(&mut self.input) => Some(read?),
+                () = alarm => None,
                 () = self.shutdown.cancelled() => return Err(End::Notice(shutting_down())),
                 () = self.followers.published() => return Ok(()),
             };
             match read {
-                Ok(Ok(count)) => {
+                Some(count) => {
                     self.take_note(count);
                     return Ok(());
                 }
-                Ok(Err(error)) => return Err(End::Io(error)),
-                Err(_) if Instant::now() < deadline => {}
-                Err(_) => return Err(End::Notice(late)),
+                None if Instant::now() < deadline => {}
+                None => return Err(End::Notice(late)),
             }
         }
     }
@@ -387,18 +406,13 @@ impl Connection {
         let patience = self.settings.limits.write_timeout;
         let mut rest = self.output.as_slice();
         while !rest.is_empty() {
-            let count = match timeout(patience, self.transport.write(rest)).await {
-                Ok(Ok(0)) => return Err(End::Client),
-                Ok(Ok(count)) => count,
-                Ok(Err(error)) => return Err(End::Io(error)),
-                Err(_) => return Err(End::Io(io::ErrorKind::TimedOut.into())),
-            };
+            let count = within(patience, pin!(self.transport.write(rest))).await?;
+            if count == 0 {
+                return Err(End::Client);
+            }
             rest = rest.get(count..).unwrap_or_default();
         }
-        match timeout(patience, self.transport.flush()).await {
-            Ok(flushed) => flushed?,
-            Err(_) => return Err(End::Io(io::ErrorKind::TimedOut.into())),
-        }
+        within(patience, pin!(self.transport.flush())).await?;
         self.service
             .metrics
             .bytes_sent_total
@@ -431,7 +445,10 @@ impl Connection {
                 End::Client => drop(self.flush().await),
                 End::Io(_) | End::Notice(_) => {}
             }
-            let _ = self.transport.shutdown().await;
+            // Closing does it, but what TLS says at its end.
+            if !matches!(end, End::Client) || self.transport.is_tls() {
+                let _ = self.transport.shutdown().await;
+            }
             match end {
                 End::Notice(result) if result.code != ResultCode::UNAVAILABLE => {
                     self.discard().await;
@@ -449,6 +466,21 @@ impl Connection {
         while let Ok(1..) = self.transport.read_buf(&mut self.input).await {
             self.input.clear();
         }
+    }
+}
+
+/// Waits for what most often is ready at once, and needs no timer then.
+async fn within<T>(
+    patience: Duration,
+    mut work: Pin<&mut impl Future<Output = io::Result<T>>>,
+) -> io::Result<T> {
+    let at_once = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+    match at_once {
+        Poll::Ready(done) => done,
+        Poll::Pending => match timeout(patience, work).await {
+            Ok(done) => done,
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        },
     }
 }
 

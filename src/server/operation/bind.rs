@@ -59,7 +59,10 @@ pub(super) async fn bind(
     }
     let result = &decision.result;
     session.sasl_in_progress = result.code == ResultCode::SASL_BIND_IN_PROGRESS;
-    if decision.outcome != BindOutcome::Anonymous && !session.sasl_in_progress {
+    if decision.outcome != BindOutcome::Anonymous
+        && !session.sasl_in_progress
+        && tracing::enabled!(target: "adduct::audit", tracing::Level::INFO)
+    {
         let (method, name) = audited(bind);
         tracing::info!(
             target: "adduct::audit",
