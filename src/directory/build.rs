@@ -9,6 +9,7 @@ use super::{
     EntryId,
     affected::Trace,
     anchors::Anchors,
+    column,
     derived::{Derivation, LINK_ATTRIBUTES},
     packed::PackedAttributes,
     selected::Selector,
@@ -50,6 +51,8 @@ pub(super) struct Builder<'s> {
     pub(super) structure_changed: bool,
     /// What others will want to know of the change.
     pub(super) trace: Trace,
+    /// The rows of columns in which an entry changed.
+    rows: RoaringBitmap,
 }
 
 impl<'s> Builder<'s> {
@@ -73,6 +76,7 @@ impl<'s> Builder<'s> {
             touched: RoaringBitmap::new(),
             structure_changed: false,
             trace: Trace::new(),
+            rows: RoaringBitmap::new(),
         }
     }
 
@@ -83,6 +87,7 @@ impl<'s> Builder<'s> {
         for (position, source) in self.sources.iter().enumerate() {
             Selector::new(source, origin_of(position)).run(&mut self);
         }
+        self.next.columns = Arc::new(self.next.columns.without(&self.rows));
         Built {
             snapshot: self.next,
             slices: self.slices,
@@ -450,6 +455,7 @@ impl<'s> Builder<'s> {
         if let Some(slot) = self.next.entries.get_mut(id.0 as usize) {
             *slot = entry;
         }
+        self.rows.insert(column::row_of(id));
     }
 
     /// Counts one wanted entry more or less right below `parent`, and passes it on upwards where

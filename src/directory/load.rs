@@ -337,6 +337,7 @@ fn empty_snapshot(
         changes: ChangeLog::empty(),
         special: Special::default(),
         written: Arc::default(),
+        columns: Arc::default(),
         count: 0,
         unselective: false,
         hasher: foldhash::fast::RandomState::default(),

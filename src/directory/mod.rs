@@ -8,6 +8,7 @@ mod anchors;
 mod bound;
 mod build;
 mod changes;
+mod column;
 pub mod config;
 mod containers;
 pub mod derived;

@@ -8,12 +8,16 @@ use std::{ops::Range, sync::Arc};
 use super::{
     EntryId,
     bound::{BoundFilter, Test},
+    column::Scan,
     evaluate::Subject,
     plan::Candidates,
     region::Region,
     snapshot::Snapshot,
 };
 use crate::proto::request::SearchScope;
+
+/// Candidates that it pays to look at in columns first.
+const MANY: usize = if cfg!(test) { 1 } else { 256 };
 
 /// The entries of one version of the directory that a search finds, one after the other.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub struct Search {
     filter: BoundFilter,
     /// Where the scope alone does not say where to look.
     region: Option<Box<Region>>,
+    /// What can be told of many candidates at once.
+    scan: Option<Box<Scan>>,
     rest: Rest,
     /// Candidates looked at so far.
     pub examined: u64,
@@ -77,12 +83,16 @@ impl Search {
             Candidates::All => Rest::All(0..snapshot.id_bound()),
             Candidates::Some(bitmap) => Rest::Some(bitmap.into_iter()),
         };
+        let scan = (rest.len() > MANY)
+            .then(|| Scan::of(&snapshot, &filter).map(Box::new))
+            .flatten();
         Self {
             snapshot,
             base,
             scope,
             filter,
             region,
+            scan,
             rest,
             examined: 0,
         }
@@ -102,6 +112,7 @@ impl Search {
             scope,
             filter,
             region,
+            scan: None,
             rest: Rest::All(0..0),
             examined: 0,
         }
@@ -122,8 +133,13 @@ impl Search {
             let Some(candidate) = self.rest.next() else {
                 return Step::Complete;
             };
-            *budget = left;
             self.examined += 1;
+            if let Some(scan) = &mut self.scan
+                && !scan.may_match(&self.snapshot, candidate, budget)
+            {
+                continue;
+            }
+            *budget = left.min(*budget);
             if self.matches(candidate) {
                 return Step::Match(candidate);
             }
@@ -149,7 +165,8 @@ impl Search {
             Rest::All(_) => 0,
             Rest::Some(ids) => 2 * ids.len(),
         };
-        size_of::<Self>() + rest + octets_of(&self.filter)
+        let scan = self.scan.as_ref().map_or(0, |scan| scan.octets());
+        size_of::<Self>() + rest + scan + octets_of(&self.filter)
     }
 
     /// Whether an entry is one of those this search finds.

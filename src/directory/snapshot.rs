@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{
     EntryId,
     changes::ChangeLog,
+    column::Columns,
     containers::Containers,
     derived::Derivations,
     index::Index,
@@ -116,6 +117,7 @@ pub struct Snapshot {
     pub(super) changes: ChangeLog,
     pub(super) special: Special,
     pub(super) written: Arc<Written>,
+    pub(super) columns: Arc<Columns>,
     pub(super) count: usize,
     /// Every entry counts as served; for the selection alone, which decides about that.
     pub(super) unselective: bool,
