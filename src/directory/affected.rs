@@ -239,7 +239,7 @@ pub(super) fn is_changed(
     before: &Snapshot,
     after: &Snapshot,
     id: EntryId,
-    derived: impl Iterator<Item = Derivation> + Clone,
+    derived: &(impl Iterator<Item = Derivation> + Clone),
 ) -> bool {
     let (Some(old), Some(new)) = (before.entry(id), after.entry(id)) else {
         return true;

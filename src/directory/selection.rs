@@ -172,7 +172,7 @@ impl AttributeSelection {
     /// own change is one even where the values are others than those asked for.
     pub fn is_changed(&self, before: &Snapshot, after: &Snapshot, id: EntryId) -> bool {
         let derived = self.derived.iter().map(|(_, derivation)| *derivation);
-        affected::is_changed(before, after, id, derived)
+        affected::is_changed(before, after, id, &derived)
     }
 
     /// Whether a stored attribute is written with what is derived, under one description.
