@@ -357,6 +357,8 @@ fn extended(mut request: Reader<'_>) -> Result<ExtendedRequest<'_>, Reason> {
     let value = request
         .optional(ber::context(1))?
         .map(|element| element.contents);
+    // A value in the wrong form must not be taken for none.
+    request.refuse(ber::context_constructed(1))?;
     request.skip_trailing()?;
     Ok(ExtendedRequest { name, value })
 }

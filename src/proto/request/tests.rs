@@ -325,6 +325,32 @@ fn a_criticality_in_the_wrong_place_is_not_lost() {
 }
 
 #[test]
+fn a_superior_or_a_value_in_the_wrong_form_is_not_lost() {
+    let rename = |superior: &[u8]| {
+        let frame = message(tag::MODIFY_DN, |out| {
+            write_octets(out, ber::OCTET_STRING, b"cn=a");
+            write_octets(out, ber::OCTET_STRING, b"cn=b");
+            out.extend_from_slice(&[1, 1, 0]);
+            out.extend_from_slice(superior);
+        });
+        decode(&frame).map(|_| ())
+    };
+    let extended = |value: &[u8]| {
+        let frame = message(tag::EXTENDED, |out| {
+            write_octets(out, ber::context(0), b"1.2");
+            out.extend_from_slice(value);
+        });
+        decode(&frame).map(|_| ())
+    };
+    assert_eq!(rename(&[0x80, 0]), Ok(()));
+    assert_eq!(rename(&[0x81, 0]), Ok(()));
+    assert!(rename(&[0xa0, 2, 4, 0]).is_err());
+    assert_eq!(extended(&[0x81, 0]), Ok(()));
+    assert_eq!(extended(&[0x82, 0]), Ok(()));
+    assert!(extended(&[0xa1, 2, 0x30, 0]).is_err());
+}
+
+#[test]
 fn substrings_have_their_order() {
     let pieces = |octets: &[u8]| {
         let frame = search_with(|out| {

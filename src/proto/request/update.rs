@@ -121,6 +121,8 @@ pub(super) fn modify_dn(mut request: Reader<'_>) -> Result<ModifyDnRequest<'_>, 
     let new_superior = request
         .optional(ber::context(0))?
         .map(|element| element.contents);
+    // A superior in the wrong form must not make a mere rename of a move.
+    request.refuse(ber::context_constructed(0))?;
     request.skip_trailing()?;
     Ok(ModifyDnRequest {
         entry,
