@@ -41,8 +41,10 @@ fn ldif() -> String {
 }
 
 fn server(more: &str) -> Adduct {
-    let more =
-        format!("[access]\nanonymous = \"read\"\n[auth]\ninsecure_plaintext_bind = true\n{more}");
+    let more = format!(
+        "[access]\nanonymous = \"read\"\nadministrators = [\"{READER}\"]\n\
+         [auth]\ninsecure_plaintext_bind = true\n{more}"
+    );
     let site = Site::new(|_| more);
     let file = site.path("people.ldif");
     std::fs::write(&file, ldif()).unwrap();
@@ -779,4 +781,40 @@ fn openldaps_client_pages_and_sorts() {
     // unavailableCriticalExtension.
     assert_eq!(names(&["!sss=nosuch"]).0, Some(12));
     assert_eq!(names(&["sss=nosuch"]).0, Some(0));
+}
+
+#[test]
+fn pages_that_are_open_show_what_was_there_when_they_began() {
+    let server = server("");
+    let mut client = Client::connect(&server);
+    let search = Search::default();
+    let sorted = search.with(&[sort(true, &["uid"])]);
+    let plain = client.search(&search.with(&[paged(6, b"")]));
+    let in_order = client.search(&sorted.with(&[paged(6, b"")]));
+    // One that was given and one that was not: deleted, renamed, changed; and one more.
+    let (given, open) = (in_order.names[1].clone(), "u18");
+    let changes = format!(
+        "dn: uid={given},{BASE}\nchangetype: delete\n\n\
+         dn: uid={open},{BASE}\nchangetype: delete\n\n\
+         dn: uid=u17,{BASE}\nchangetype: modrdn\nnewrdn: uid=a17\ndeleteoldrdn: 1\n\n\
+         dn: uid=u16,{BASE}\nchangetype: modify\ndelete: title\n\n\
+         dn: uid=u20,{BASE}\nchangetype: add\nobjectClass: inetOrgPerson\ncn: new\nsn: new\n"
+    );
+    let file = server.site().path("changes.ldif");
+    std::fs::write(&file, changes).unwrap();
+    let administrator = Tools::new(&server).bound(READER, PASSWORD);
+    let output = administrator.run("ldapmodify", &["-f", file.to_str().unwrap()]);
+    assert!(output.status.success(), "{output:?}");
+    for (search, first) in [(&search, plain), (&sorted, in_order)] {
+        let (_, rest) = client.rest(search, 6, first.page().1);
+        let mut names = [first.names, rest].concat();
+        names.sort();
+        assert_eq!(names, uids(0..PEOPLE));
+    }
+    let (_, mut now) = client.rest(&search, 6, Vec::new());
+    now.sort();
+    let mut expected = uids(0..=PEOPLE);
+    expected.retain(|name| *name != given && name != open && name != "u17");
+    expected.insert(0, "a17".to_owned());
+    assert_eq!(now, expected);
 }
