@@ -181,6 +181,7 @@ fn adds_are_refused_by_their_codes() {
         (64, format!("mail=x,{BASE}"), person("x")),
         (34, format!("cn=x+cn=y,{BASE}"), person("x")),
         (64, format!("cn=x+2.5.4.3=y,{BASE}"), person("x")),
+        (64, format!("userPassword=x,{BASE}"), person("x")),
         (
             64,
             format!("createTimestamp=20260101000000Z,{BASE}"),
@@ -532,6 +533,7 @@ fn renames_are_refused_by_their_codes() {
         (64, JOHN, "mail=x", 0, None),
         (34, JOHN, "cn=x+cn=y", 0, None),
         (64, JOHN, "cn=x+commonName=y", 0, None),
+        (64, JOHN, "userPassword=x", 0, None),
         (65, STAFF, "ou=staff", 1, None),
         (19, ALICE, "uidNumber=5", 0, None),
         (34, ALICE, "uidNumber=many", 0, None),

@@ -3,6 +3,7 @@
 use super::{
     check::{Problem, shown},
     draft::Comparison,
+    password::is_password,
 };
 use crate::{
     dn::{Dn, Rdn},
@@ -32,6 +33,8 @@ pub(super) fn naming_problems(
         if definition.equality.is_none()
             || definition.no_user_modification
             || definition.is_operational()
+            // It would be readable in the name, and in the clear in the entry.
+            || is_password(schema, ava.attribute.as_bytes())
         {
             found.push(Problem::NamingAttribute(name()));
         }
