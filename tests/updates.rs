@@ -491,15 +491,15 @@ fn entries_are_renamed_and_moved_with_what_lies_below() {
         administered.read(&team).unwrap().dn,
         format!("OU=Team,{PEOPLE}")
     );
-    assert_eq!(administered.texts(&team, "ou"), ["team"]);
+    assert_eq!(administered.texts(&team, "ou"), ["Team"]);
     administered.rename(0, &team, "ou=crew", 0, Some(BASE));
     let crew = format!("ou=crew,{BASE}");
-    assert_eq!(administered.texts(&crew, "ou"), ["crew", "team"]);
+    assert_eq!(administered.texts(&crew, "ou"), ["Team", "crew"]);
     assert_eq!(administered.texts(&format!("cn=Ann,{crew}"), "cn"), ["Ann"]);
     administered.rename(0, &crew, "ou=gang", 1, None);
     assert_eq!(
         administered.texts(&format!("ou=gang,{BASE}"), "ou"),
-        ["gang", "team"]
+        ["Team", "gang"]
     );
     // Several assertions.
     let ann = format!("cn=Ann,ou=gang,{BASE}");

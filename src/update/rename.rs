@@ -13,6 +13,7 @@ use super::{
 use crate::{
     directory::{EntryId, OriginId, Resolved, Snapshot},
     dn::{Dn, MAX_RDNS, Rdn},
+    entry::Entry,
     proto::{LdapResult, ResultCode},
     schema::{AttributeId, Schema},
 };
@@ -68,7 +69,7 @@ impl Update<'_, '_> {
             // Also those that the new name has in another spelling, which comes in their place.
             for ava in &own_rdn(&before)?.avas {
                 if let Some(attribute) = schema.attribute(ava.attribute.as_bytes())
-                    && !has(&rename.rdn, schema, attribute, &ava.value)
+                    && !keeps(&rename.rdn, schema, attribute, &ava.value, &draft.entry)
                 {
                     draft.forget(attribute, &ava.value);
                 }
@@ -129,9 +130,15 @@ fn height(snapshot: &Snapshot, id: EntryId) -> usize {
     height
 }
 
-/// Whether an RDN has this very value, to the octet.
-fn has(rdn: &Rdn, schema: &Schema, attribute: AttributeId, value: &[u8]) -> bool {
-    rdn.avas.iter().any(|ava| {
-        schema.attribute(ava.attribute.as_bytes()) == Some(attribute) && ava.value == value
-    })
+/// Whether a value of an entry is, to the octet, one of its new RDN as well.
+fn keeps(rdn: &Rdn, schema: &Schema, id: AttributeId, value: &[u8], entry: &Entry) -> bool {
+    let is_named = rdn
+        .avas
+        .iter()
+        .any(|ava| schema.attribute(ava.attribute.as_bytes()) == Some(id) && ava.value == value);
+    is_named
+        && entry.attributes.iter().any(|attribute| {
+            schema.attribute(attribute.description.as_bytes()) == Some(id)
+                && attribute.values.iter().any(|own| own == value)
+        })
 }
