@@ -95,7 +95,26 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`BerError`] where the header is malformed or the contents are cut short.
+    #[inline]
     pub fn element(&mut self) -> Result<Element<'a>, BerError> {
+        // Nearly all are of this form.
+        if let [tag, length @ 0..=0x7f, after @ ..] = self.rest
+            && tag & HIGH_NUMBER != HIGH_NUMBER
+            && let Some((contents, rest)) = after.split_at_checked(usize::from(*length))
+        {
+            let offset = self.offset + 2;
+            self.rest = rest;
+            self.offset = offset + contents.len();
+            return Ok(Element {
+                tag: *tag,
+                contents,
+                offset,
+            });
+        }
+        self.element_of_any_form()
+    }
+
+    fn element_of_any_form(&mut self) -> Result<Element<'a>, BerError> {
         let [tag, after @ ..] = self.rest else {
             return Err(self.error(BerErrorKind::Truncated));
         };

@@ -70,7 +70,12 @@ pub fn write_nested(out: &mut Vec<u8>, tag: Tag, contents: impl FnOnce(&mut Vec<
                 // At most eight: the octets of a usize.
                 *octet = 0x80 | u8::try_from(count).unwrap_or(8);
             }
-            out.splice(start..start, octets.into_iter().skip(8 - count));
+            let octets = octets.get(8 - count..).unwrap_or_default();
+            out.extend_from_slice(octets);
+            out.copy_within(start..start + length, start + count);
+            if let Some(room) = out.get_mut(start..start + count) {
+                room.copy_from_slice(octets);
+            }
         }
     }
 }
