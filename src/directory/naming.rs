@@ -6,7 +6,7 @@ use super::{
     snapshot::{Resolved, Snapshot},
 };
 use crate::{
-    dn::Dn,
+    dn::{Dn, PlainDn},
     proto::{LdapResult, ResultCode, request::SearchScope},
     schema::InvalidValue,
 };
@@ -103,6 +103,18 @@ impl Snapshot {
                 Err(error) => Target::Invalid(error),
             },
             target => target,
+        }
+    }
+
+    /// The same of a name in the plain spelling.
+    pub fn find_plain(&self, name: PlainDn<'_>, diversions: Diversions) -> Target {
+        let resolved = self.resolve_plain(name);
+        if !self.special.diverts() {
+            return resolved.into();
+        }
+        match Dn::parse(name.as_str()) {
+            Ok(dn) => self.follow(&dn, resolved, diversions),
+            Err(_) => resolved.into(),
         }
     }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{
     EntryId,
+    bound::single,
     changes::ChangeLog,
     column::Columns,
     containers::Containers,
@@ -24,10 +25,10 @@ use super::{
     written::Written,
 };
 use crate::{
-    dn::{Dn, Rdn},
+    dn::{Dn, PlainDn, Rdn},
     entry::Origin,
     mapping::sid::Sid,
-    schema::{AttributeId, Schema},
+    schema::{AttributeId, NameKeys, Schema},
     store::ChangeSeq,
 };
 
@@ -208,10 +209,30 @@ impl Snapshot {
     }
 
     fn is_rooted(&self, entry: &ServedEntry) -> bool {
+        self.is_rooted_through(entry, |_| {})
+    }
+
+    /// Whether readers see this entry, and it is `base` or lies below it; without a base it lies
+    /// below the root.
+    pub(super) fn is_served_within(
+        &self,
+        id: EntryId,
+        entry: &ServedEntry,
+        base: Option<EntryId>,
+    ) -> bool {
+        let mut below = base.is_none_or(|base| base == id);
+        self.is_wanted(id, entry)
+            && self.is_rooted_through(entry, |above| below |= base == Some(above))
+            && below
+    }
+
+    /// Whether every entry above is there; each is passed to `meet`.
+    fn is_rooted_through(&self, entry: &ServedEntry, mut meet: impl FnMut(EntryId)) -> bool {
         let mut parent = entry.parent;
         // A ring cannot be made through `resolve` but a source could send one.
         for _ in 0..MAX_DEPTH {
             let Some(id) = parent else { return true };
+            meet(id);
             let Some(above) = self.entry(id) else {
                 return false;
             };
@@ -255,24 +276,20 @@ impl Snapshot {
 
     /// Finds the entry of a DN among those that are accepted.
     pub(super) fn locate(&self, dn: &Dn, accept: impl Fn(EntryId) -> bool) -> Resolved {
-        let Ok(keys) = self.schema.normalize_dn(dn) else {
-            return Resolved::Missing { nearest: None };
-        };
-        let top = self
-            .tops
-            .iter()
-            .copied()
-            .filter(|id| accept(*id))
-            .filter_map(|id| {
-                let entry = self.entry(id)?;
-                let below = keys.len().checked_sub(entry.keys.len())?;
-                let suffix = keys.get(below..)?;
-                let same = suffix
-                    .iter()
-                    .zip(entry.keys.iter())
-                    .all(|(key, own)| **key == **own);
-                same.then_some((id, below))
-            });
+        match self.schema.name_keys(dn) {
+            Ok(keys) => self.locate_keys(&keys, accept),
+            Err(_) => Resolved::Missing { nearest: None },
+        }
+    }
+
+    fn locate_keys(&self, keys: &NameKeys, accept: impl Fn(EntryId) -> bool) -> Resolved {
+        let top = self.tops.iter().copied().filter_map(|id| {
+            let entry = self.entry(id)?;
+            let below = keys.len().checked_sub(entry.keys.len())?;
+            let suffix = keys.iter().skip(below);
+            let same = suffix.eq(entry.keys.iter().map(AsRef::as_ref));
+            (same && accept(id)).then_some((id, below))
+        });
         let Some((mut id, below)) =
             top.min_by_key(|(id, below)| (*below, self.entry(*id).map(|entry| entry.uuid)))
         else {
@@ -287,9 +304,21 @@ impl Snapshot {
         Resolved::Found(id)
     }
 
+    /// The same of a name in the plain spelling.
+    pub fn resolve_plain(&self, name: PlainDn<'_>) -> Resolved {
+        match self.schema.plain_keys(name) {
+            Ok(keys) => self.locate_keys(&keys, |id| self.is_served(id)),
+            Err(_) => Resolved::Missing { nearest: None },
+        }
+    }
+
     /// The served entry of a DN given as text; `None` as well where it is no DN.
     pub fn resolve_str(&self, dn: &str) -> Option<EntryId> {
-        match self.resolve(&Dn::parse(dn).ok()?) {
+        let resolved = match PlainDn::read(dn) {
+            Some(name) => self.resolve_plain(name),
+            None => self.resolve(&Dn::parse(dn).ok()?),
+        };
+        match resolved {
             Resolved::Found(id) => Some(id),
             Resolved::Missing { .. } => None,
         }
@@ -380,8 +409,7 @@ impl Snapshot {
     pub fn sources_of(&self, to: EntryId, attribute: AttributeId) -> RoaringBitmap {
         let mut found = self.served_only(self.links.sources(to, attribute));
         if attribute == self.known.member
-            && let Some(primary) = self.primary_group(to)
-            && !self.is_default_group(primary)
+            && let Some(primary) = self.primary_group_that_lists(to)
             && self.is_served(primary)
         {
             found.insert(primary.0);
@@ -390,6 +418,10 @@ impl Snapshot {
     }
 
     fn served_only(&self, postings: Option<&Postings>) -> RoaringBitmap {
+        if let None | Some(Postings::One(_)) = postings {
+            let one = postings.into_iter().flat_map(Postings::iter).next();
+            return single(one.filter(|id| self.is_served(*id)));
+        }
         let mut rooted = Containers::new();
         let served = postings.into_iter().flat_map(Postings::iter).filter(|id| {
             self.entry(*id).is_some_and(|entry| {
@@ -414,6 +446,17 @@ impl Snapshot {
         self.by_sid(&sid.sibling(rid)?, entry.origin)
     }
 
+    /// The same unless it is one of the domain's default ones.
+    fn primary_group_that_lists(&self, user: EntryId) -> Option<EntryId> {
+        let attributes = &self.entry(user)?.attributes;
+        let rid = attributes.number(self.known.primary_group_id)?;
+        // The group's SID ends in it.
+        if is_default(rid) {
+            return None;
+        }
+        self.primary_group(user)
+    }
+
     /// The entry with a SID from one source.
     pub fn by_sid(&self, sid: &Sid, origin: OriginId) -> Option<EntryId> {
         let octets = sid.to_bytes();
@@ -428,11 +471,9 @@ impl Snapshot {
             })
     }
 
-    /// Whether a group is one of those every account of a kind is in: Domain Users, Guests,
-    /// Computers, Controllers and Read-only Domain Controllers.
+    /// Whether a group is one of those every account of a kind is in.
     fn is_default_group(&self, group: EntryId) -> bool {
-        self.rid(group)
-            .is_none_or(|rid| matches!(rid, 513..=516 | 521))
+        self.rid(group).is_none_or(is_default)
     }
 
     fn rid(&self, id: EntryId) -> Option<u32> {
@@ -563,6 +604,12 @@ impl Snapshot {
         self.origin(entry.origin)
             .is_some_and(|origin| origin.nested_member_uid)
     }
+}
+
+/// Domain Users, Guests, Computers, Controllers and Read-only Domain Controllers, by the last part
+/// of their SIDs.
+fn is_default(rid: u32) -> bool {
+    matches!(rid, 513..=516 | 521)
 }
 
 /// The deepest tree that is walked.

@@ -10,8 +10,10 @@ use crate::ber;
 
 mod encoded;
 mod parse;
+mod plain;
 
 pub use parse::{DnError, MAX_AVAS, MAX_RDNS};
+pub use plain::PlainDn;
 
 /// A distinguished name: relative names from the entry itself up to the top.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

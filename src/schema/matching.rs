@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::str;
 
-use crate::dn::Dn;
+use crate::dn::{Dn, PlainDn};
 
 use super::prepare::{Case, Insignificant, prepare};
 use super::{AttributeType, InvalidValue, Schema, Syntax, description, syntax, time};
@@ -568,6 +568,9 @@ fn normalize_oid<'a>(schema: &'a Schema, value: &[u8]) -> Result<Cow<'a, [u8]>, 
 
 fn normalize_name(schema: &Schema, value: &[u8], output: &mut Vec<u8>) -> Result<(), InvalidValue> {
     let text = str::from_utf8(value).map_err(|_| InvalidValue("not UTF-8"))?;
+    if let Some(name) = PlainDn::read(text) {
+        return schema.normalize_plain_into(name, output);
+    }
     let dn = Dn::parse(text).map_err(|_| InvalidValue("no distinguished name"))?;
     schema.normalize_dn_into(&dn, output)
 }

@@ -25,6 +25,7 @@ pub use files::SchemaError;
 pub use matching::{
     MatchingRule, Position, RuleKind, SubstringAssertion, holds_word, substrings_match,
 };
+pub use name::NameKeys;
 pub use object_class::{ObjectClass, ObjectClassKind};
 pub use registry::Schema;
 pub use syntax::Syntax;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::dn::{Ava, Dn, Rdn};
+use crate::dn::{Dn, PlainDn, Rdn};
 
 use super::prepare::{Case, Insignificant, prepare};
 use super::{InvalidValue, Schema};
@@ -30,7 +30,7 @@ impl Schema {
     /// [`InvalidValue`] for an empty value, and for two of one type (RFC 4512 section 2.3.1).
     pub fn normalize_rdn_into(&self, rdn: &Rdn, output: &mut Vec<u8>) -> Result<(), InvalidValue> {
         if let [ava] = rdn.avas.as_slice() {
-            return self.normalize_ava_into(ava, output);
+            return self.normalize_ava_into(&ava.attribute, &ava.value, output);
         }
         let mut types: Vec<_> = rdn
             .avas
@@ -46,7 +46,8 @@ impl Schema {
             .iter()
             .map(|ava| {
                 let mut key = Vec::with_capacity(32);
-                self.normalize_ava_into(ava, &mut key).map(|()| key)
+                self.normalize_ava_into(&ava.attribute, &ava.value, &mut key)
+                    .map(|()| key)
             })
             .collect::<Result<Vec<_>, _>>()?;
         avas.sort();
@@ -67,13 +68,7 @@ impl Schema {
     /// # Errors
     /// As [`Schema::normalize_rdn_into`].
     pub fn normalize_dn_into(&self, dn: &Dn, output: &mut Vec<u8>) -> Result<(), InvalidValue> {
-        let mut key = Vec::with_capacity(32);
-        for rdn in &dn.rdns {
-            key.clear();
-            self.normalize_rdn_into(rdn, &mut key)?;
-            push_prefixed(&key, output);
-        }
-        Ok(())
+        self.name_keys(dn).map(|keys| keys.write(output))
     }
 
     /// Whether the values of a name follow the syntaxes of their types; an unknown type has any
@@ -96,30 +91,123 @@ impl Schema {
         Ok(())
     }
 
-    fn normalize_ava_into(&self, ava: &Ava, output: &mut Vec<u8>) -> Result<(), InvalidValue> {
-        if ava.value.is_empty() {
+    /// The same of a plain name.
+    ///
+    /// # Errors
+    /// As [`Schema::normalize_rdn_into`].
+    pub fn normalize_plain_into(
+        &self,
+        name: PlainDn<'_>,
+        output: &mut Vec<u8>,
+    ) -> Result<(), InvalidValue> {
+        self.plain_keys(name).map(|keys| keys.write(output))
+    }
+
+    /// The normalized forms of the relative names of a plain name.
+    ///
+    /// # Errors
+    /// As [`Schema::normalize_rdn_into`].
+    pub fn plain_keys(&self, name: PlainDn<'_>) -> Result<NameKeys, InvalidValue> {
+        let mut keys = NameKeys::with_capacity(name.count(), 2 * name.as_str().len());
+        for (attribute, value) in name.avas() {
+            self.normalize_ava_into(attribute, value.as_bytes(), &mut keys.octets)?;
+            keys.ends.push(keys.octets.len());
+        }
+        Ok(keys)
+    }
+
+    /// The normalized forms of the relative names of any name.
+    ///
+    /// # Errors
+    /// As [`Schema::normalize_rdn_into`].
+    pub fn name_keys(&self, name: &Dn) -> Result<NameKeys, InvalidValue> {
+        let mut keys = NameKeys::with_capacity(name.len(), 32 * name.len());
+        for rdn in &name.rdns {
+            self.normalize_rdn_into(rdn, &mut keys.octets)?;
+            keys.ends.push(keys.octets.len());
+        }
+        Ok(keys)
+    }
+
+    fn normalize_ava_into(
+        &self,
+        attribute: &str,
+        value: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<(), InvalidValue> {
+        if value.is_empty() {
             return Err(InvalidValue("an empty value in a name"));
         }
-        let attribute = self.attribute(ava.attribute.as_bytes());
-        match attribute {
+        let id = self.attribute(attribute.as_bytes());
+        match id {
             Some(id) => push_prefixed(self.lower_name(id), output),
-            None => push_prefixed(ava.attribute.to_ascii_lowercase().as_bytes(), output),
+            None => push_prefixed(attribute.to_ascii_lowercase().as_bytes(), output),
         }
-        let rule = attribute.and_then(|id| self.attribute_type(id).equality);
+        let rule = id.and_then(|id| self.attribute_type(id).equality);
         if let Some(rule) = rule
-            && let Ok(value) = rule.normalize(self, &ava.value)
+            && let Ok(value) = rule.normalize(self, value)
         {
             push_prefixed(&value, output);
             return Ok(());
         }
-        let value = prepare(&ava.value, Case::Fold, Insignificant::WHOLE).unwrap_or_else(|_| {
+        let prepared = prepare(value, Case::Fold, Insignificant::WHOLE).unwrap_or_else(|_| {
             // No text and no integer normalizes to something that begins like this.
             let mut octets = vec![0xff];
-            octets.extend_from_slice(&ava.value);
+            octets.extend_from_slice(value);
             Cow::Owned(octets)
         });
-        push_prefixed(&value, output);
+        push_prefixed(&prepared, output);
         Ok(())
+    }
+}
+
+/// The normalized relative names of one name, the entry's own first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameKeys {
+    /// One after the other.
+    octets: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl NameKeys {
+    fn with_capacity(keys: usize, octets: usize) -> Self {
+        Self {
+            octets: Vec::with_capacity(octets),
+            ends: Vec::with_capacity(keys),
+        }
+    }
+
+    /// The number of relative names.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether it is the name of the root.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The relative name at a place; empty where there is none.
+    pub fn get(&self, place: usize) -> &[u8] {
+        let end_of = |place: usize| self.ends.get(place).copied();
+        let start = place.checked_sub(1).map_or(Some(0), end_of);
+        match (start, end_of(place)) {
+            (Some(start), Some(end)) => self.octets.get(start..end).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    /// Appends each preceded by its length.
+    fn write(&self, output: &mut Vec<u8>) {
+        for key in self.iter() {
+            push_prefixed(key, output);
+        }
+    }
+
+    /// The relative names in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> + ExactSizeIterator {
+        (0..self.len()).map(|place| self.get(place))
     }
 }
 

@@ -51,8 +51,12 @@ pub(super) fn prepare(
     insignificant: Insignificant,
 ) -> Result<Cow<'_, [u8]>, InvalidValue> {
     if value.iter().all(|byte| matches!(byte, b' '..=b'~')) {
-        if !value.is_empty() && is_prepared(value, case, insignificant) {
-            return Ok(Cow::Borrowed(value));
+        if !value.is_empty() && is_significant(value, insignificant) {
+            let folds = case == Case::Fold && value.iter().any(u8::is_ascii_uppercase);
+            return Ok(match folds {
+                true => Cow::Owned(value.to_ascii_lowercase()),
+                false => Cow::Borrowed(value),
+            });
         }
         let mut output = Vec::with_capacity(value.len());
         let characters = value.iter().map(|&byte| char::from(byte));
@@ -81,11 +85,8 @@ pub(super) fn prepare(
     Ok(Cow::Owned(output))
 }
 
-/// Whether printable ASCII is its own prepared form.
-fn is_prepared(value: &[u8], case: Case, insignificant: Insignificant) -> bool {
-    if case == Case::Fold && value.iter().any(u8::is_ascii_uppercase) {
-        return false;
-    }
+/// Whether every character of printable ASCII counts.
+fn is_significant(value: &[u8], insignificant: Insignificant) -> bool {
     match insignificant {
         Insignificant::Spaces {
             keep_first,
