@@ -5,6 +5,8 @@
 
 mod anr;
 
+use std::ops::Deref;
+
 use roaring::RoaringBitmap;
 use uuid::Uuid;
 
@@ -36,7 +38,7 @@ pub enum BoundFilter {
 #[derive(Clone, Debug)]
 pub struct Item {
     /// The type asked about and its subtypes.
-    pub(super) attributes: Vec<AttributeId>,
+    pub(super) attributes: Types,
     /// Options a description must have.
     pub(super) options: Vec<String>,
     /// What must hold of one value.
@@ -52,6 +54,36 @@ pub struct Item {
     pub(super) outside: bool,
 }
 
+/// The attribute types of an item: nearly always one.
+#[derive(Clone, Debug)]
+pub(super) enum Types {
+    One(AttributeId),
+    Many(Box<[AttributeId]>),
+}
+
+impl Types {
+    fn new(all: &[AttributeId], secrets: &Secrets) -> Self {
+        match all {
+            [one] if !secrets.contains(*one) => Self::One(*one),
+            all => {
+                let readable = all.iter().copied().filter(|id| !secrets.contains(*id));
+                Self::Many(readable.collect())
+            }
+        }
+    }
+}
+
+impl Deref for Types {
+    type Target = [AttributeId];
+
+    fn deref(&self) -> &[AttributeId] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
 /// What must hold of one value.
 #[derive(Clone, Debug)]
 pub(super) enum Test {
@@ -59,6 +91,9 @@ pub(super) enum Test {
     Equal {
         rule: MatchingRule,
         value: Vec<u8>,
+        /// The value as sent, of rules by which values of the same spelling match but others are
+        /// looked up; empty for others.
+        sent: Box<[u8]>,
     },
     AtLeast {
         rule: MatchingRule,
@@ -75,7 +110,7 @@ pub(super) enum Test {
     },
     Contains {
         rule: MatchingRule,
-        parts: Parts,
+        parts: Box<Parts>,
     },
     /// A word in a text.
     Word {
@@ -168,12 +203,7 @@ impl Binder<'_> {
         }
         let (test, inside) = test(id)?;
         Some(Item {
-            attributes: schema
-                .subtypes(id)
-                .iter()
-                .copied()
-                .filter(|id| !self.secrets.contains(*id))
-                .collect(),
+            attributes: Types::new(schema.subtypes(id), self.secrets),
             outside: !inside || !description.options.iter().all(|option| is_known(option)),
             options: description.options,
             test,
@@ -197,12 +227,17 @@ impl Binder<'_> {
 
     /// The octets of an objectGUID given as text, the way AD's own clients may write it.
     fn as_octets(&self, assertion: &AttributeValueAssertion<'_>) -> Option<Vec<u8>> {
+        let is_guid = assertion.value.len() == 36;
+        let is_sid = assertion.value.starts_with(b"S-1-");
+        if !is_guid && !is_sid {
+            return None;
+        }
         let known = self.snapshot.known();
         let id = self.snapshot.schema().attribute(assertion.attribute)?;
         let text = || std::str::from_utf8(assertion.value).ok();
-        if id == known.object_guid && assertion.value.len() == 36 {
+        if id == known.object_guid && is_guid {
             Some(Uuid::parse_str(text()?).ok()?.to_bytes_le().to_vec())
-        } else if id == known.object_sid && assertion.value.starts_with(b"S-1-") {
+        } else if id == known.object_sid && is_sid {
             Some(text()?.parse::<crate::mapping::sid::Sid>().ok()?.to_bytes())
         } else {
             None
@@ -221,7 +256,7 @@ impl Binder<'_> {
         if !item.options.is_empty() {
             return Some(found);
         }
-        for attribute in &item.attributes {
+        for attribute in item.attributes.iter() {
             if let Some(derivation) = self.snapshot.derivations().of(*attribute) {
                 found |= find(derivation)?;
             }
@@ -246,7 +281,7 @@ impl Binder<'_> {
         let schema = self.snapshot.schema();
         self.item(attribute, |id| {
             let rule = schema.attribute_type(id).substring?;
-            let mut parts = Parts::default();
+            let mut parts = Box::<Parts>::default();
             let mut inside = true;
             for piece in pieces {
                 let (position, octets) = match piece {
@@ -322,7 +357,7 @@ impl Binder<'_> {
         }
         let (test, inside) = self.test_by(rule, value)?;
         Some(Item {
-            attributes,
+            attributes: Types::Many(attributes.into()),
             options: Vec::new(),
             test,
             derived: None,
@@ -339,8 +374,12 @@ impl Binder<'_> {
     }
 
     fn equal_by(&self, rule: MatchingRule, value: &[u8]) -> Option<(Test, bool)> {
+        let sent = match rule {
+            MatchingRule::ObjectIdentifierMatch => value.into(),
+            _ => Box::default(),
+        };
         let (value, inside) = self.assertion(rule, value)?;
-        Some((Test::Equal { rule, value }, inside))
+        Some((Test::Equal { rule, value, sent }, inside))
     }
 
     /// What a rule of any kind says of a value in an extensible match.
@@ -363,7 +402,7 @@ impl Binder<'_> {
             }
             RuleKind::Substrings => {
                 let (initial, any, last) = rule.substring_assertion(value)?;
-                let mut parts = Parts::default();
+                let mut parts = Box::<Parts>::default();
                 let mut inside = true;
                 let given = initial.iter().map(|octets| (Position::Initial, octets));
                 let given = given.chain(any.iter().map(|octets| (Position::Any, octets)));

@@ -89,6 +89,11 @@ impl Item {
             .filter(|stored| stored.has_options(&self.options))
             .any(|stored| match &self.test {
                 Test::Present => true,
+                Test::Equal { sent, .. }
+                    if !sent.is_empty() && stored.values().any(|value| *value == **sent) =>
+                {
+                    true
+                }
                 test => stored
                     .values()
                     .any(|value| test.matches(subject.snapshot, value)),
@@ -153,6 +158,7 @@ impl Test {
             Self::Equal {
                 rule,
                 value: wanted,
+                ..
             } => rule
                 .normalize(schema, value)
                 .is_ok_and(|value| *value == **wanted),

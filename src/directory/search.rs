@@ -37,6 +37,7 @@ pub struct Search {
 
 enum Rest {
     All(Range<u32>),
+    One(Option<EntryId>),
     Some(roaring::bitmap::IntoIter),
 }
 
@@ -44,6 +45,7 @@ impl std::fmt::Debug for Rest {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::All(_) => "All",
+            Self::One(_) => "One",
             Self::Some(_) => "Some",
         })
     }
@@ -81,6 +83,7 @@ impl Search {
     ) -> Self {
         let rest = match Candidates::plan(&snapshot, base, scope, region.as_deref(), &filter) {
             Candidates::All => Rest::All(0..snapshot.id_bound()),
+            Candidates::One(one) => Rest::One(one),
             Candidates::Some(bitmap) => Rest::Some(bitmap.into_iter()),
         };
         let scan = (rest.len() > MANY)
@@ -162,7 +165,7 @@ impl Search {
     /// About how many octets are held, the snapshot aside.
     pub fn octets(&self) -> usize {
         let rest = match &self.rest {
-            Rest::All(_) => 0,
+            Rest::All(_) | Rest::One(_) => 0,
             Rest::Some(ids) => 2 * ids.len(),
         };
         let scan = self.scan.as_ref().map_or(0, |scan| scan.octets());
@@ -175,27 +178,30 @@ impl Search {
         let Some(entry) = snapshot.entry(candidate) else {
             return false;
         };
-        let in_scope = match (&self.region, self.scope) {
-            (Some(region), _) => region.contains(snapshot, candidate),
-            (None, SearchScope::BaseObject) => Some(candidate) == self.base,
-            (None, SearchScope::SingleLevel) => entry.parent == self.base,
-            (None, SearchScope::WholeSubtree) => self.is_below(candidate),
+        let found = match (&self.region, self.scope) {
+            (Some(region), _) => {
+                region.contains(snapshot, candidate) && snapshot.is_served(candidate)
+            }
+            (None, SearchScope::BaseObject) => {
+                Some(candidate) == self.base && snapshot.is_served(candidate)
+            }
+            (None, SearchScope::SingleLevel) => {
+                entry.parent == self.base && snapshot.is_served(candidate)
+            }
+            (None, SearchScope::WholeSubtree) => {
+                snapshot.is_served_within(candidate, entry, self.base)
+            }
             (None, SearchScope::Subordinates) => {
-                Some(candidate) != self.base && self.is_below(candidate)
+                Some(candidate) != self.base
+                    && snapshot.is_served_within(candidate, entry, self.base)
             }
         };
-        in_scope
-            && snapshot.is_served(candidate)
+        found
             && self.filter.evaluate(Subject {
                 snapshot,
                 id: Some(candidate),
                 attributes: &entry.attributes,
             }) == Some(true)
-    }
-
-    fn is_below(&self, candidate: EntryId) -> bool {
-        self.base
-            .is_none_or(|base| self.snapshot.is_within(candidate, base))
     }
 }
 
@@ -238,15 +244,16 @@ impl Rest {
     fn len(&self) -> usize {
         match self {
             Self::All(range) => range.len(),
+            Self::One(one) => usize::from(one.is_some()),
             Self::Some(ids) => ids.len(),
         }
     }
 
     fn next(&mut self) -> Option<EntryId> {
         match self {
-            Self::All(range) => range.next(),
-            Self::Some(ids) => ids.next(),
+            Self::All(range) => range.next().map(EntryId),
+            Self::One(one) => one.take(),
+            Self::Some(ids) => ids.next().map(EntryId),
         }
-        .map(EntryId)
     }
 }

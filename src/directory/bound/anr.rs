@@ -1,7 +1,7 @@
 //! Ambiguous name resolution: one assertion of what people are called by (MS-ADTS section
 //! 3.1.1.3.1.3.4).
 
-use super::{Binder, BoundFilter};
+use super::{Binder, BoundFilter, Types};
 use crate::proto::request::{AttributeValueAssertion, Filter, Substring};
 
 /// The attributes that are asked, by the beginnings of their values.
@@ -70,7 +70,10 @@ impl Binder<'_> {
         let mut bound = self.bind(filter);
         let id = self.snapshot.schema().attribute(name.as_bytes());
         if let BoundFilter::Item(item) = &mut bound {
-            item.attributes.retain(|attribute| Some(*attribute) == id);
+            item.attributes = match id.filter(|id| item.attributes.contains(id)) {
+                Some(id) => Types::One(id),
+                None => Types::Many(Box::default()),
+            };
         }
         bound
     }
