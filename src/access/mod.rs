@@ -125,6 +125,11 @@ impl Secrets {
         )
     }
 
+    /// Every one of them.
+    pub fn iter(&self) -> impl Iterator<Item = AttributeId> {
+        self.0.iter().copied()
+    }
+
     /// Whether this type is secret.
     pub fn contains(&self, attribute: AttributeId) -> bool {
         self.0.contains(&attribute)

@@ -92,6 +92,24 @@ impl PackedAttributes {
         })
     }
 
+    /// Appends those that are wanted; neighbours in one go.
+    pub(super) fn copy(&self, wanted: impl Fn(&PackedAttribute<'_>) -> bool, out: &mut Vec<u8>) {
+        let mut run = 0..0;
+        let mut start = 0;
+        for attribute in self.iter() {
+            let end = start + attribute.encoded.len();
+            if wanted(&attribute) {
+                if run.end != start {
+                    out.extend_from_slice(self.octets.get(run).unwrap_or_default());
+                    run = start..end;
+                }
+                run.end = end;
+            }
+            start = end;
+        }
+        out.extend_from_slice(self.octets.get(run).unwrap_or_default());
+    }
+
     /// The attributes of one type, with whatever options.
     pub fn of_type(&self, attribute: AttributeId) -> impl Iterator<Item = PackedAttribute<'_>> {
         let first = self

@@ -16,7 +16,11 @@ mod range;
 mod shape;
 mod wanted;
 
-use self::{range::Range, shape::Shape, wanted::Wanted};
+use self::{
+    range::Range,
+    shape::Shape,
+    wanted::{TypeSet, Wanted},
+};
 use super::{
     EntryId, ValueFilter, affected,
     derived::Derivation,
@@ -41,6 +45,8 @@ pub struct AttributeSelection {
     wanted: Wanted,
     /// What is derived and asked for.
     derived: Vec<(AttributeId, Derivation)>,
+    /// The types of those, whose stored values go with what is derived.
+    merged: TypeSet,
     secrets: Secrets,
     types_only: bool,
     /// What becomes of the values, for the few requests that want them otherwise than stored.
@@ -56,6 +62,7 @@ impl AttributeSelection {
             all_operational: false,
             wanted: Wanted::default(),
             derived: Vec::new(),
+            merged: TypeSet::default(),
             secrets: secrets.clone(),
             types_only,
             shape: None,
@@ -70,13 +77,16 @@ impl AttributeSelection {
                 },
             }
         }
-        selection.wanted.finish();
+        selection.wanted.finish(secrets);
         selection.all_user |= selection.wanted.has_class(schema, EXTENSIBLE_OBJECT);
         selection.derived = snapshot
             .derivations()
             .iter()
             .filter(|(id, derivation)| selection.selects_derived(snapshot, *id, *derivation))
             .collect();
+        for (id, _) in &selection.derived {
+            selection.merged.insert(schema, *id);
+        }
         selection
     }
 
@@ -140,11 +150,10 @@ impl AttributeSelection {
             self.write_shaped(shape, snapshot, Some(id), attributes, out);
             return;
         }
-        for attribute in attributes.iter() {
-            if !self.is_merged(snapshot, &attribute) && self.selects(snapshot, &attribute) {
-                self.write_stored(&attribute, out);
-            }
-        }
+        let copied = |stored: &PackedAttribute<'_>| {
+            self.selects(snapshot, stored) && !self.is_merged(stored)
+        };
+        self.write_stored(attributes, copied, out);
         for (attribute, derivation) in &self.derived {
             self.write_derived(snapshot, id, *attribute, *derivation, attributes, out);
         }
@@ -161,11 +170,7 @@ impl AttributeSelection {
             self.write_shaped(shape, snapshot, None, attributes, out);
             return;
         }
-        for attribute in attributes.iter() {
-            if self.selects(snapshot, &attribute) {
-                self.write_stored(&attribute, out);
-            }
-        }
+        self.write_stored(attributes, |stored| self.selects(snapshot, stored), out);
     }
 
     /// Whether an entry that is served in both versions looks different under this selection; its
@@ -176,16 +181,18 @@ impl AttributeSelection {
     }
 
     /// Whether a stored attribute is written with what is derived, under one description.
-    fn is_merged(&self, snapshot: &Snapshot, attribute: &PackedAttribute<'_>) -> bool {
-        snapshot.derivations().of(attribute.attribute).is_some()
-            && !attribute.has_options
-            && self
-                .derived
-                .iter()
-                .any(|(derived, _)| *derived == attribute.attribute)
+    fn is_merged(&self, attribute: &PackedAttribute<'_>) -> bool {
+        !attribute.has_options && self.merged.contains(attribute.attribute)
     }
 
     fn selects(&self, snapshot: &Snapshot, attribute: &PackedAttribute<'_>) -> bool {
+        if self.wanted.has_type(attribute.attribute) {
+            return true;
+        }
+        let by_name_only = !self.all_user && !self.all_operational;
+        if by_name_only && !attribute.has_options {
+            return false;
+        }
         if self.secrets.contains(attribute.attribute) {
             return false;
         }
@@ -193,7 +200,7 @@ impl AttributeSelection {
         let operational = schema.attribute_type(attribute.attribute).is_operational();
         (operational && self.all_operational)
             || (!operational && self.all_user)
-            || self.wanted.has(schema, attribute)
+            || self.wanted.has_described(schema, attribute)
     }
 
     fn selects_derived(
@@ -221,12 +228,18 @@ impl AttributeSelection {
                 .is_some_and(|shape| shape.ranges.of_type(id).is_some())
     }
 
-    fn write_stored(&self, attribute: &PackedAttribute<'_>, out: &mut Vec<u8>) {
-        if self.types_only {
+    fn write_stored(
+        &self,
+        attributes: &PackedAttributes,
+        wanted: impl Fn(&PackedAttribute<'_>) -> bool,
+        out: &mut Vec<u8>,
+    ) {
+        if !self.types_only {
+            return attributes.copy(wanted, out);
+        }
+        for attribute in attributes.iter().filter(wanted) {
             let description = String::from_utf8_lossy(attribute.description());
             write_attribute(out, &description, |_| {});
-        } else {
-            out.extend_from_slice(attribute.encoded);
         }
     }
 

@@ -55,7 +55,7 @@ impl AttributeSelection {
         out: &mut Vec<u8>,
     ) {
         for stored in attributes.iter() {
-            let merged = id.is_some() && self.is_merged(snapshot, &stored);
+            let merged = id.is_some() && self.is_merged(&stored);
             if merged || self.secrets.contains(stored.attribute) {
                 continue;
             }

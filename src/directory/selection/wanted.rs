@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    access::Secrets,
     directory::packed::PackedAttribute,
     schema::{AttributeDescription, AttributeId, ObjectClass, ObjectClassId, Schema},
 };
@@ -23,6 +24,13 @@ impl TypeSet {
         }
         if let Some(word) = self.0.get_mut(word) {
             *word |= bit;
+        }
+    }
+
+    fn remove(&mut self, id: AttributeId) {
+        let (word, bit) = place(id);
+        if let Some(word) = self.0.get_mut(word) {
+            *word &= !bit;
         }
     }
 
@@ -93,8 +101,11 @@ impl Wanted {
         }
     }
 
-    /// The list is at its end.
-    pub(super) fn finish(&mut self) {
+    /// The list is at its end; secrets are wanted in vain.
+    pub(super) fn finish(&mut self, secrets: &Secrets) {
+        for id in secrets.iter() {
+            self.types.remove(id);
+        }
         self.with_options.sort();
         self.with_options.dedup();
     }
@@ -111,19 +122,19 @@ impl Wanted {
         self.types.contains(id)
     }
 
-    /// Whether the description of a stored attribute was named.
-    pub(super) fn has(&self, schema: &Schema, attribute: &PackedAttribute<'_>) -> bool {
+    /// Whether the description of a stored attribute was named with options it has.
+    pub(super) fn has_described(&self, schema: &Schema, attribute: &PackedAttribute<'_>) -> bool {
         let id = attribute.attribute;
-        self.types.contains(id)
-            || (attribute.has_options
-                && self.with_options.iter().any(|described| {
-                    attribute.has_options(&described.options)
-                        && match described.named {
-                            Named::Type(named) => schema.subtypes(named).contains(&id),
-                            Named::Class(class) => allowed(schema, class)
-                                .any(|named| schema.subtypes(named).contains(&id)),
+        attribute.has_options
+            && self.with_options.iter().any(|described| {
+                attribute.has_options(&described.options)
+                    && match described.named {
+                        Named::Type(named) => schema.subtypes(named).contains(&id),
+                        Named::Class(class) => {
+                            allowed(schema, class).any(|named| schema.subtypes(named).contains(&id))
                         }
-                }))
+                    }
+            })
     }
 }
 
