@@ -494,3 +494,40 @@ fn answers_are_those_of_the_domain_controller() {
         }
     }
 }
+
+#[test]
+fn a_list_that_was_sent_before_means_what_it_says_now() {
+    let (server, _) = crowd_server();
+    let mut raw = Raw::connect(server.address("ldap"));
+    let mut entry = |attributes: &[&str], controls: &[Vec<u8>]| {
+        raw.send(&read_group(attributes, controls));
+        let entry = raw.receive().unwrap();
+        let (_, tag, code) = outline(&raw.receive().unwrap());
+        assert_eq!((tag, code), (SEARCH_DONE, Some(0)), "{attributes:?}");
+        entry
+    };
+    let members = entry(&["member"], &[]);
+    // Only values of cn are wanted; then, every DN with its identities.
+    let matched = control(
+        "1.2.826.0.1.3344810.2.3",
+        true,
+        &tlv(0x30, &tlv(0x87, b"cn")),
+    );
+    let extended = control("1.2.840.113556.1.4.529", true, &[]);
+    for control in [matched, extended] {
+        assert_ne!(entry(&["member"], &[control]), members);
+        assert_eq!(entry(&["member"], &[]), members);
+    }
+    // Of one length in octets, and more of them than are kept.
+    let lists = [
+        "cn", "c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "CN", "cN",
+    ];
+    let first = lists.map(|name| entry(&[name], &[]));
+    assert_ne!(first[0], first[1]);
+    assert_eq!(first[0], first[10]);
+    assert_eq!(lists.map(|name| entry(&[name], &[])), first);
+    let long = vec!["member"; 1_000];
+    for _ in 0..2 {
+        assert_eq!(entry(&long, &[]), members);
+    }
+}

@@ -264,7 +264,7 @@ fn needle(snapshot: &Snapshot, item: &Item) -> Option<Needle> {
         .max_by_key(|part| part.len())
         .filter(|part| !part.is_empty())?;
     Some(Needle {
-        attributes: item.attributes.clone(),
+        attributes: item.attributes.to_vec(),
         rule: *rule,
         part: Finder::new(part).into_owned(),
     })

@@ -3,6 +3,7 @@
 //! Values, passwords and names stay the octets that were sent: what they must be is for the
 //! operation to say, with a result code that tells.
 
+mod attributes;
 mod filter;
 mod update;
 
@@ -11,6 +12,7 @@ use thiserror::Error;
 pub(super) use self::filter::decode as decode_filter;
 
 pub use self::{
+    attributes::AttributeList,
     filter::{AttributeValueAssertion, Filter, MAX_FILTER_DEPTH, Substring},
     update::{
         AddRequest, Change, ChangeOperation, ModifyDnRequest, ModifyRequest, PartialAttribute,
@@ -146,7 +148,7 @@ pub struct SearchRequest<'a> {
     /// What must hold of an entry.
     pub filter: Filter<'a>,
     /// The attribute descriptions wanted, as sent; none means all user attributes.
-    pub attributes: Vec<&'a [u8]>,
+    pub attributes: AttributeList<'a>,
 }
 
 /// The scope of a search.
@@ -326,12 +328,7 @@ fn search(mut request: Reader<'_>) -> Result<SearchRequest<'_>, Reason> {
     let time_limit = count(&mut request, "timeLimit")?;
     let types_only = request.boolean()?;
     let filter = filter::decode(request.element()?)?;
-    let mut list = request.expect(ber::SEQUENCE)?.reader();
-    // An attribute description with its header takes some ten octets.
-    let mut attributes = Vec::with_capacity(list.remaining() / 10);
-    while !list.is_empty() {
-        attributes.push(list.octets()?);
-    }
+    let attributes = AttributeList::decode(request.expect(ber::SEQUENCE)?)?;
     request.skip_trailing()?;
     Ok(SearchRequest {
         base_object,

@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::{Settings, operation::Pages};
+use super::{
+    Settings,
+    operation::{Pages, Selections},
+};
 use crate::{access::AuthorizationIdentity, auth::certificate::Certificate};
 
 /// The state of one connection that operations see.
@@ -22,6 +25,8 @@ pub(super) struct Session {
     pub(super) identity: AuthorizationIdentity,
     /// Searches that wait for their next page; dropped with the identity that began them.
     pub(super) pages: Pages,
+    /// The attribute lists it asks with.
+    pub(super) selections: Selections,
 }
 
 impl Session {
@@ -35,6 +40,7 @@ impl Session {
             sasl_in_progress: false,
             identity: AuthorizationIdentity::Anonymous,
             pages: Pages::default(),
+            selections: Selections::default(),
         }
     }
 

@@ -112,6 +112,32 @@ pub fn applies_to(oid: &[u8], operation: Tag) -> bool {
 }
 
 impl<'a> RequestControls<'a> {
+    /// Those of a request without any.
+    pub const NONE: &'static RequestControls<'static> = {
+        static NONE: RequestControls<'static> = RequestControls {
+            manage_dsa_it: false,
+            domain_scope: false,
+            dont_use_copy: false,
+            show_deleted: false,
+            tree_delete: false,
+            password_policy: false,
+            subentries: None,
+            extended_dn: None,
+            proxied_authorization: None,
+            assertion: None,
+            matched_values: None,
+            pre_read: None,
+            post_read: None,
+            paged: None,
+            sort: None,
+            vlv: None,
+            deref: None,
+            sync: None,
+            persistent: None,
+        };
+        &NONE
+    };
+
     /// Decodes the controls of an operation; what is neither known nor critical is passed over.
     ///
     /// # Errors

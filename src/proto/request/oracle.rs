@@ -29,10 +29,6 @@ fn text(octets: &[u8]) -> String {
     String::from_utf8(octets.to_vec()).unwrap()
 }
 
-fn texts(list: &[&[u8]]) -> Vec<String> {
-    list.iter().map(|octets| text(octets)).collect()
-}
-
 /// A decoded request as `ldap3_proto` would have it.
 fn as_theirs(request: &Request<'_>) -> LdapOp {
     match &request.operation {
@@ -70,7 +66,7 @@ fn as_theirs(request: &Request<'_>) -> LdapOp {
             timelimit: i32::try_from(search.time_limit).unwrap(),
             typesonly: search.types_only,
             filter: filter_as_theirs(&search.filter),
-            attrs: texts(&search.attributes),
+            attrs: search.attributes.iter().map(text).collect(),
         }),
         Operation::Add(add) => LdapOp::AddRequest(LdapAddRequest {
             dn: text(add.entry),
@@ -536,6 +532,6 @@ proptest! {
         };
         prop_assert_eq!(search.base_object, &base[..]);
         prop_assert_eq!(search.filter, expected);
-        prop_assert_eq!(search.attributes, [&attribute[..]]);
+        prop_assert_eq!(search.attributes.iter().collect::<Vec<_>>(), [&attribute[..]]);
     }
 }

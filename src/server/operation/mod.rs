@@ -12,7 +12,10 @@ mod update;
 
 use std::{collections::VecDeque, time::Instant};
 
-pub(super) use self::search::{Following, Pages, Progress, Running};
+pub(super) use self::{
+    entry_writer::Selections,
+    search::{Following, Pages, Progress, Running},
+};
 use super::{
     Service, Settings,
     followers::Followers,
@@ -81,7 +84,7 @@ pub(super) async fn start(
         id: request.id,
         kind,
         started: Instant::now(),
-        controls: &RequestControls::default(),
+        controls: RequestControls::NONE,
         channel: session.channel(),
         identity: &AuthorizationIdentity::Anonymous,
     };
@@ -104,17 +107,20 @@ pub(super) async fn start(
         Operation::Bind(_) => continued = session.begin_bind(),
         _ => {}
     }
-    let controls = match RequestControls::decode(request.operation.tag(), &request.controls) {
-        Ok(controls) => controls,
-        Err(error) => return call.answer(&refusal(&error).into(), out),
-    };
-    call.controls = &controls;
+    let controls;
+    if !request.controls.is_empty() {
+        controls = match RequestControls::decode(request.operation.tag(), &request.controls) {
+            Ok(controls) => controls,
+            Err(error) => return call.answer(&refusal(&error).into(), out),
+        };
+        call.controls = &controls;
+    }
     if let Operation::Bind(bind) = &request.operation {
         bind::bind(&call, session, continued, bind, out).await;
         return Next::Done;
     }
     let acting;
-    call.identity = match controls.proxied_authorization {
+    call.identity = match call.controls.proxied_authorization {
         None => &session.identity,
         Some(authorization_id) => match proxied::identity(&call, session, authorization_id) {
             Ok(identity) => {
@@ -126,8 +132,9 @@ pub(super) async fn start(
     };
     let answer = match &request.operation {
         Operation::Search(search) => {
-            let pages = &mut session.pages;
-            match search::start(&call, pages, search, outstanding.len(), out) {
+            let remembered = (&mut session.pages, &mut session.selections);
+            match search::start(&call, remembered, search, outstanding.len(), out) {
+                Ok(search::Started::Finished) => return Next::Done,
                 Ok(search::Started::Running(running)) => return Next::Search(running),
                 Ok(search::Started::Following(following)) => return Next::Follow(following),
                 Ok(search::Started::Answered(answer)) => answer,

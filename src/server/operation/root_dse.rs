@@ -44,18 +44,21 @@ impl MadeUp {
 pub(super) fn made_up(
     call: &Call<'_>,
     snapshot: &Snapshot,
-    name: &Name,
+    name: &Name<'_>,
 ) -> Result<Option<MadeUp>, LdapResult> {
-    let Name::Dn(dn) = name else { return Ok(None) };
     let made_up = &call.settings.made_up;
-    if dn.is_root() {
+    if name.is_root() {
         return Ok(Some(MadeUp {
             dn: "",
             attributes: made_up.root(snapshot.seq(), call.channel, || root_dse(call, snapshot)),
             is_subentry: false,
         }));
     }
-    if !is_subschema(snapshot, dn) {
+    // The subschema lies right below the root.
+    let Some(dn) = name.as_dn_of(1) else {
+        return Ok(None);
+    };
+    if !is_subschema(snapshot, &dn) {
         return Ok(None);
     }
     match call.busy() {

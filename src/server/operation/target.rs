@@ -9,25 +9,32 @@
 //! | an alias names no entry | aliasProblem |
 //! | aliases go round in circles | loopDetect |
 
+use std::borrow::Cow;
+
 use super::{invalid_dn, root_dse, text};
 use crate::{
     directory::{Diversions, EntryId, Identity, OriginId, Snapshot, Target, derived::SUBSCHEMA_DN},
-    dn::Dn,
+    dn::{Dn, PlainDn},
     proto::{LdapResult, ResultCode, request::SearchScope},
 };
 
 /// A name as requests carry it.
-pub(super) enum Name {
-    /// A DN.
+pub(super) enum Name<'n> {
+    /// A DN in the spelling most clients use.
+    Plain(PlainDn<'n>),
+    /// Any other DN, that of the root among them.
     Dn(Dn),
     /// `<GUID=...>` or `<SID=...>`.
     Identity(Identity),
 }
 
-impl Name {
+impl<'n> Name<'n> {
     /// Reads a name, or invalidDNSyntax.
-    pub(super) fn parse(octets: &[u8]) -> Result<Self, LdapResult> {
+    pub(super) fn parse(octets: &'n [u8]) -> Result<Self, LdapResult> {
         let text = text(octets)?;
+        if let Some(plain) = PlainDn::read(text) {
+            return Ok(Self::Plain(plain));
+        }
         match Identity::parse(text) {
             Some(Ok(identity)) => Ok(Self::Identity(identity)),
             Some(Err(error)) => Err(invalid_dn(error.to_string())),
@@ -35,6 +42,27 @@ impl Name {
                 Ok(dn) => Ok(Self::Dn(dn)),
                 Err(error) => Err(invalid_dn(error.to_string())),
             },
+        }
+    }
+
+    /// The same without what was sent.
+    pub(super) fn into_owned(self) -> Name<'static> {
+        match self {
+            // It is a DN, so that it reads.
+            Self::Plain(plain) => Name::Dn(Dn::parse(plain.as_str()).unwrap_or_default()),
+            Self::Dn(dn) => Name::Dn(dn),
+            Self::Identity(identity) => Name::Identity(identity),
+        }
+    }
+
+    /// The name as a DN of this many relative names, where it is one.
+    pub(super) fn as_dn_of(&self, length: usize) -> Option<Cow<'_, Dn>> {
+        match self {
+            Self::Plain(plain) if plain.count() == length => {
+                Dn::parse(plain.as_str()).ok().map(Cow::Owned)
+            }
+            Self::Dn(dn) if dn.len() == length => Some(Cow::Borrowed(dn)),
+            _ => None,
         }
     }
 
@@ -51,19 +79,28 @@ impl Name {
         scope: Option<SearchScope>,
     ) -> Result<EntryId, LdapResult> {
         let target = match self {
-            Self::Dn(dn) => match snapshot.find(dn, diversions) {
-                Target::Missing { nearest: None } if root_dse::ends_in_subschema(snapshot, dn) => {
-                    return Err(missing().matched(SUBSCHEMA_DN.to_owned()));
-                }
-                target => target,
-            },
+            Self::Plain(plain) => snapshot.find_plain(*plain, diversions),
+            Self::Dn(dn) => snapshot.find(dn, diversions),
             Self::Identity(identity) => match by_identity(snapshot, identity) {
                 // What it is called decides whether others hold it.
                 Some(id) => snapshot.divert(id, diversions),
                 None => Target::Missing { nearest: None },
             },
         };
+        if target == (Target::Missing { nearest: None }) && self.ends_in_subschema(snapshot) {
+            return Err(missing().matched(SUBSCHEMA_DN.to_owned()));
+        }
         target.reached(snapshot, scope)
+    }
+
+    fn ends_in_subschema(&self, snapshot: &Snapshot) -> bool {
+        match self {
+            Self::Plain(plain) => {
+                Dn::parse(plain.as_str()).is_ok_and(|dn| root_dse::ends_in_subschema(snapshot, &dn))
+            }
+            Self::Dn(dn) => root_dse::ends_in_subschema(snapshot, dn),
+            Self::Identity(_) => false,
+        }
     }
 }
 

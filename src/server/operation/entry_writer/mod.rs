@@ -1,14 +1,18 @@
 //! How the entries of one answer are written.
 
 mod deref;
+mod selections;
+
+use std::sync::Arc;
 
 use self::deref::Dereference;
+pub(in crate::server) use self::selections::Selections;
+pub(super) use self::selections::resolve;
 use super::Call;
 use crate::{
     directory::{AttributeSelection, EntryId, PackedAttributes, Snapshot, ValueFilter},
     proto::{
         LdapResult, MessageId,
-        request::SearchRequest,
         response::{ResponseControl, write_entry},
     },
 };
@@ -16,28 +20,27 @@ use crate::{
 /// What clients get of each entry of one answer.
 #[derive(Debug)]
 pub(super) struct EntryWriter {
-    selection: AttributeSelection,
+    selection: Arc<AttributeSelection>,
     dereference: Option<Dereference>,
 }
 
 impl EntryWriter {
-    /// Resolves what a search asks for, and the controls that say how it is written.
+    /// Writes the attributes selected the way the controls say.
     ///
     /// # Errors
     /// protocolError for a critical dereference control that cannot be followed.
     pub(super) fn new(
         call: &Call<'_>,
-        request: &SearchRequest<'_>,
+        mut selection: Arc<AttributeSelection>,
         snapshot: &Snapshot,
     ) -> Result<Self, LdapResult> {
         let secrets = call.settings.access.secrets();
-        let mut selection =
-            AttributeSelection::new(snapshot, &request.attributes, request.types_only, secrets);
         if let Some(items) = &call.controls.matched_values {
-            selection = selection.matching(ValueFilter::bind(items, snapshot, secrets));
+            let filter = ValueFilter::bind(items, snapshot, secrets);
+            selection = Arc::new(Arc::unwrap_or_clone(selection).matching(filter));
         }
         if let Some(form) = call.controls.extended_dn {
-            selection = selection.with_extended_dns(form);
+            selection = Arc::new(Arc::unwrap_or_clone(selection).with_extended_dns(form));
         }
         let dereference = match &call.controls.deref {
             Some((specs, critical)) => Dereference::new(snapshot, specs, *critical, secrets)?,

@@ -1,6 +1,6 @@
 //! From the base object to where a search looks (RFC 4511 section 4.5.1.1 to 4.5.1.3).
 
-use super::{Answer, Call, EntryWriter, Name, Shape, root_dse, target};
+use super::{Answer, Call, EntryWriter, Name, Selections, Shape, root_dse, target};
 use crate::{
     directory::{BoundFilter, Diversions, EntryId, OriginId, Reach, Region, Snapshot},
     proto::{
@@ -23,7 +23,7 @@ pub(super) fn find(
     call: &Call<'_>,
     request: &SearchRequest<'_>,
     snapshot: &Snapshot,
-    name: &Name,
+    name: &Name<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Place, LdapResult> {
     let controls = call.controls;
@@ -113,7 +113,8 @@ pub(super) fn answer_made_up(
     call: &Call<'_>,
     request: &SearchRequest<'_>,
     snapshot: &Snapshot,
-    name: &Name,
+    name: &Name<'_>,
+    selections: &mut Selections,
     out: &mut Vec<u8>,
 ) -> Result<Option<Answer>, LdapResult> {
     if name.is_root() && request.scope != SearchScope::BaseObject {
@@ -131,7 +132,8 @@ pub(super) fn answer_made_up(
         (SearchScope::WholeSubtree, subentries) => subentries == Some(true),
         (SearchScope::SingleLevel | SearchScope::Subordinates, _) => false,
     };
-    let writer = EntryWriter::new(call, request, snapshot)?;
+    let selection = selections.of(call, request, snapshot);
+    let writer = EntryWriter::new(call, selection, snapshot)?;
     let secrets = call.settings.access.secrets();
     let filter = BoundFilter::bind(&request.filter, snapshot, secrets);
     let wanted = wanted && filter.evaluate(subject) == Some(true);

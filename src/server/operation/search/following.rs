@@ -10,7 +10,7 @@ use roaring::RoaringBitmap;
 use uuid::Uuid;
 
 use super::{
-    super::{Answer, Call},
+    super::{Answer, Call, entry_writer},
     EntryWriter, Name,
     content_sync::{self, ContentSync},
     limits::Limits,
@@ -117,7 +117,7 @@ struct Difference {
 /// What may be asked of every version anew.
 struct Criteria {
     /// The root is above every naming context.
-    base: Name,
+    base: Name<'static>,
     scope: SearchScope,
     reach: Reach,
     filter: Filter,
@@ -159,7 +159,7 @@ pub(super) fn start(
     outstanding: usize,
 ) -> Result<Following, LdapResult> {
     let controls = call.controls;
-    let base = Name::parse(request.base_object)?;
+    let base = Name::parse(request.base_object)?.into_owned();
     if let Some(busy) = call.busy() {
         return Err(busy);
     }
@@ -197,7 +197,8 @@ pub(super) fn start(
         filter: Filter::from_request(&request.filter),
         secrets: secrets.clone(),
     };
-    let writer = EntryWriter::new(call, request, &snapshot)?;
+    let selection = entry_writer::resolve(call, request, &snapshot);
+    let writer = EntryWriter::new(call, Arc::new(selection), &snapshot)?;
     let (reporter, stage) = match wanted {
         Wanted::Sync(sync) => {
             let affected = content_sync::affected(&sync, request.deref_aliases, &snapshot)?;

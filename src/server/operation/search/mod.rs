@@ -31,7 +31,7 @@ pub(in crate::server) use self::{
 };
 use super::{
     Answer, Call,
-    entry_writer::EntryWriter,
+    entry_writer::{EntryWriter, Selections},
     root_dse,
     target::{self, Name},
 };
@@ -44,7 +44,9 @@ use crate::{
 pub(super) enum Started {
     /// All entries are written; this remains to be said.
     Answered(Answer),
-    /// It is ready to run.
+    /// Its answer is written.
+    Finished,
+    /// It is ready to run on.
     Running(Box<Running>),
     /// It is ready to run, and goes on with changes.
     Following(Box<Following>),
@@ -53,7 +55,7 @@ pub(super) enum Started {
 /// Checks and plans a search, or goes on with one of `pages`.
 pub(super) fn start(
     call: &Call<'_>,
-    pages: &mut Pages,
+    (pages, selections): (&mut Pages, &mut Selections),
     request: &SearchRequest<'_>,
     outstanding: usize,
     out: &mut Vec<u8>,
@@ -73,7 +75,7 @@ pub(super) fn start(
     }
     let name = Name::parse(request.base_object)?;
     let snapshot = call.service.directory.snapshot();
-    if let Some(answer) = base::answer_made_up(call, request, &snapshot, &name, out)? {
+    if let Some(answer) = base::answer_made_up(call, request, &snapshot, &name, selections, out)? {
         return Ok(Started::Answered(answer));
     }
     if let Some(busy) = call.busy() {
@@ -92,7 +94,9 @@ pub(super) fn start(
             return Ok(Started::Answered(answer));
         }
     };
-    let writer = EntryWriter::new(call, request, &snapshot).inspect_err(|_| out.truncate(start))?;
+    let selection = selections.of(call, request, &snapshot);
+    let writer =
+        EntryWriter::new(call, selection, &snapshot).inspect_err(|_| out.truncate(start))?;
     let search = Search::within(snapshot, place.base, request.scope, place.region, filter);
     if let Some(page) = shape.as_mut().and_then(|shape| shape.page.as_mut()) {
         if page.is_estimate() {
@@ -101,7 +105,9 @@ pub(super) fn start(
         }
         page.bind(pages.fingerprint(call, request), request);
     }
-    Ok(Started::Running(Box::new(Running::new(
-        call, request, search, writer, shape,
-    ))))
+    let running = Running::new(call, request, search, writer, shape);
+    Ok(match running.begin(call.service, out) {
+        Some(running) => Started::Running(running),
+        None => Started::Finished,
+    })
 }

@@ -19,6 +19,11 @@ use crate::{
     server::{Service, metrics::OperationKind},
 };
 
+/// Candidates that are looked at in the first moment of a search.
+const MOMENT: usize = 64;
+/// Octets of output beyond which a search waits for its turn.
+const MOMENT_MARK: usize = 32 * 1024;
+
 /// A search under way on a connection.
 pub(in crate::server) struct Running {
     id: MessageId,
@@ -83,6 +88,18 @@ impl Running {
         self.id
     }
 
+    /// Works on it for a moment, in which nearly all are answered, before it is given room of its
+    /// own; gives it back unless it is.
+    pub(super) fn begin(mut self, service: &Service, out: &mut Vec<u8>) -> Option<Box<Self>> {
+        if self.shape.is_none()
+            && let Some(result) = self.run(out, MOMENT_MARK, MOMENT)
+        {
+            self.end(&result, service, out);
+            return None;
+        }
+        Some(Box::new(self))
+    }
+
     /// Works on it until `out` holds `mark` octets or `slice` candidates were looked at; gives it
     /// back unless it is answered. Between two pages it stays in `pages`.
     pub(in crate::server) fn advance(
@@ -99,10 +116,14 @@ impl Running {
         if self.shape.is_some() {
             self.end_shaped(result, service, pages, out);
         } else {
-            write_result(out, self.id, response::tag::SEARCH_DONE, &result, &[]);
-            self.count(service, &result);
+            self.end(&result, service, out);
         }
         None
+    }
+
+    fn end(&self, result: &LdapResult, service: &Service, out: &mut Vec<u8>) {
+        write_result(out, self.id, response::tag::SEARCH_DONE, result, &[]);
+        self.count(service, result);
     }
 
     /// Writes entries; the result once there is one.

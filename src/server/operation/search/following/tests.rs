@@ -28,7 +28,7 @@ use crate::{
     entry::Entry,
     proto::{
         control::{SyncMode, SyncRequest},
-        request::DerefAliases,
+        request::{AttributeList, DerefAliases},
     },
     server::{MadeUpEntries, Settings, config::LimitsConfig, metrics::ServerMetrics},
     store::MemoryStore,
@@ -87,6 +87,10 @@ impl World {
             identity: &AuthorizationIdentity::Anonymous,
         };
         let filter = Filter::parse(asked.filter).unwrap();
+        let mut attributes = Vec::new();
+        for name in asked.attributes {
+            ber::write_octets(&mut attributes, ber::OCTET_STRING, name.as_bytes());
+        }
         let request = SearchRequest {
             base_object: asked.base.as_bytes(),
             scope: asked.scope,
@@ -95,11 +99,7 @@ impl World {
             time_limit: 0,
             types_only: false,
             filter: filter.as_request(),
-            attributes: asked
-                .attributes
-                .iter()
-                .map(|name| name.as_bytes())
-                .collect(),
+            attributes: AttributeList::of(&attributes),
         };
         start(&call, &request, wanted, 0)
     }
