@@ -108,13 +108,14 @@ impl Snapshot {
 
     /// The same of a name in the plain spelling.
     pub fn find_plain(&self, name: PlainDn<'_>, diversions: Diversions) -> Target {
-        let resolved = self.resolve_plain(name);
-        if !self.special.diverts() {
-            return resolved.into();
+        if !self.special.diverts()
+            && let Resolved::Found(id) = self.resolve_plain(name)
+        {
+            return Target::Found(id);
         }
         match Dn::parse(name.as_str()) {
-            Ok(dn) => self.follow(&dn, resolved, diversions),
-            Err(_) => resolved.into(),
+            Ok(dn) => self.find(&dn, diversions),
+            Err(_) => Target::Missing { nearest: None },
         }
     }
 
