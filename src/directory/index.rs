@@ -7,6 +7,8 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, Hash},
+    panic::resume_unwind,
+    sync::Arc,
 };
 
 use roaring::RoaringBitmap;
@@ -80,6 +82,15 @@ const SUBSTRING: &[&str] = &[
 /// What many entries have the same value of.
 const SHARED: &[&str] = &["objectClass", "gidNumber", "sAMAccountType"];
 
+/// What the derived attributes of other entries are looked up by while they are made.
+const EARLY: &[&str] = &["objectSid", "primaryGroupID"];
+
+/// Entries that are worth to share among processors.
+const MANY: usize = if cfg!(test) { 16 } else { 4096 };
+/// Entries that are worked on at once, so that their keys take some 50 MB at most.
+const BATCH: usize = if cfg!(test) { 32 } else { 8192 };
+const MOST_THREADS: usize = 16;
+
 /// Stands before the first and after the last octet of a value in its trigrams; never part of UTF-8.
 const START: u8 = 0xfe;
 const END: u8 = 0xff;
@@ -91,7 +102,16 @@ pub struct Index {
     presence: PostingsMap<AttributeId>,
     substrings: PostingsMap<u64>,
     pending: Pending,
-    kinds: imbl::GenericVector<Kinds, imbl::shared_ptr::DefaultSharedPtr>,
+    keys: Keys,
+    /// While everything is loaded: what was inserted since, but for the keys that the load itself
+    /// looks for.
+    bulk: Option<Vec<(EntryId, Arc<ServedEntry>)>>,
+}
+
+/// Which keys an entry has.
+#[derive(Clone, Debug)]
+struct Keys {
+    kinds: Arc<[Kinds]>,
     hasher: foldhash::fast::RandomState,
 }
 
@@ -111,6 +131,8 @@ struct Kinds {
     substring: bool,
     /// Indexed for local entries; those from AD are found by their identity.
     identity: bool,
+    /// Looked for while everything is loaded.
+    early: bool,
 }
 
 impl Index {
@@ -133,24 +155,29 @@ impl Index {
         mark(SUBSTRING, |kinds| kinds.substring = true);
         mark(SHARED, |kinds| kinds.shared = true);
         mark(&["objectGUID"], |kinds| kinds.identity = true);
+        mark(EARLY, |kinds| kinds.early = true);
         Self {
             equality: PostingsMap::default(),
             presence: PostingsMap::default(),
             substrings: PostingsMap::default(),
             pending: Pending::default(),
-            kinds: kinds.into_iter().collect(),
-            hasher: foldhash::fast::RandomState::default(),
+            keys: Keys {
+                kinds: kinds.into(),
+                hasher: foldhash::fast::RandomState::default(),
+            },
+            bulk: None,
         }
     }
 
     /// Whether [`Index::equality`] and [`Index::presence`] know this type.
     pub fn has_equality(&self, attribute: AttributeId) -> bool {
-        self.kinds(attribute).equality
+        self.keys.kinds(attribute).equality
     }
 
     /// Entries that may have this normalized value; `None` means certainly none.
     pub fn equality(&self, attribute: AttributeId, normalized: &[u8]) -> Option<&Postings> {
-        self.equality.get(&self.key(attribute, normalized))
+        self.equality
+            .get(&self.keys.equality(attribute, normalized))
     }
 
     /// Entries that have the attribute.
@@ -164,7 +191,7 @@ impl Index {
         attribute: AttributeId,
         parts: &Parts,
     ) -> Option<RoaringBitmap> {
-        if !self.kinds(attribute).substring {
+        if !self.keys.kinds(attribute).substring {
             return None;
         }
         let initial = parts
@@ -190,29 +217,56 @@ impl Index {
         result
     }
 
+    /// From here until [`Index::end_bulk`] most of what is inserted waits for [`Index::settle`],
+    /// which shares the work among all processors.
+    pub(super) fn begin_bulk(&mut self) {
+        self.bulk = Some(Vec::new());
+    }
+
+    /// Makes the indexes complete, and keeps them so.
+    pub(super) fn end_bulk(&mut self, schema: &Schema) {
+        self.settle(schema);
+        self.bulk = None;
+    }
+
     /// Adds an entry's attributes.
-    pub(super) fn insert(&mut self, schema: &Schema, id: EntryId, entry: &ServedEntry) {
-        self.each_key(schema, entry, |index, key| match key {
-            Key::Equality { key, shared: false } => index.equality.insert(key, id),
+    pub(super) fn insert(&mut self, schema: &Schema, id: EntryId, entry: &Arc<ServedEntry>) {
+        let Some(bulk) = &mut self.bulk else {
+            self.insert_part(schema, id, entry, Part::All);
+            return;
+        };
+        bulk.push((id, Arc::clone(entry)));
+        let full = bulk.len() >= BATCH;
+        self.insert_part(schema, id, entry, Part::Early);
+        if full {
+            self.insert_waiting(schema);
+        }
+    }
+
+    fn insert_part(&mut self, schema: &Schema, id: EntryId, entry: &ServedEntry, part: Part) {
+        let Self {
+            equality,
+            pending,
+            keys,
+            ..
+        } = self;
+        keys.each(schema, entry, part, |key| match key {
+            Key::Equality { key, shared: false } => equality.insert(key, id),
             Key::Equality { key, shared: true } => {
-                index.pending.equality.entry(key).or_default().push(id.0);
+                pending.equality.entry(key).or_default().push(id.0);
             }
             Key::Presence(attribute) => {
-                index
-                    .pending
-                    .presence
-                    .entry(attribute)
-                    .or_default()
-                    .push(id.0);
+                pending.presence.entry(attribute).or_default().push(id.0);
             }
-            Key::Trigram(key) => index.pending.substrings.entry(key).or_default().push(id.0),
+            Key::Trigram(key) => pending.substrings.entry(key).or_default().push(id.0),
         });
     }
 
     /// Makes the indexes complete; until then they lack what was inserted last under keys that
     /// many entries share: those are added key by key, which costs a fraction of adding them entry
     /// by entry.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn settle(&mut self, schema: &Schema) {
+        self.insert_waiting(schema);
         let Pending {
             equality,
             presence,
@@ -223,29 +277,102 @@ impl Index {
         add_all(&mut self.substrings, substrings);
     }
 
-    /// Removes an entry's attributes, as they were inserted.
-    pub(super) fn remove(&mut self, schema: &Schema, id: EntryId, entry: &ServedEntry) {
-        self.settle();
-        self.each_key(schema, entry, |index, key| match key {
-            Key::Presence(attribute) => index.presence.remove(&attribute, id),
-            Key::Equality { key, .. } => index.equality.remove(&key, id),
-            Key::Trigram(key) => index.substrings.remove(&key, id),
+    fn insert_waiting(&mut self, schema: &Schema) {
+        let bulk = self.bulk.as_mut().map(std::mem::take).unwrap_or_default();
+        if bulk.len() < MANY {
+            for (id, entry) in bulk {
+                self.insert_part(schema, id, &entry, Part::Late);
+            }
+        } else {
+            self.insert_bulk(schema, &bulk);
+        }
+    }
+
+    /// Adds many entries at once: each processor takes its share of them, and then of the keys.
+    fn insert_bulk(&mut self, schema: &Schema, bulk: &[(EntryId, Arc<ServedEntry>)]) {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = bulk.len().div_ceil(processors.min(MOST_THREADS));
+        let keys = &self.keys;
+        let found: Vec<Found> = std::thread::scope(|scope| {
+            let shares: Vec<_> = bulk
+                .chunks(share)
+                .map(|share| scope.spawn(move || Found::of(keys, schema, share)))
+                .collect();
+            // One that panicked is as good as a panic here.
+            shares
+                .into_iter()
+                .map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        });
+        let mut equality = Vec::new();
+        let mut presence: Vec<(AttributeId, u32)> = Vec::new();
+        let mut substrings = Vec::new();
+        for share in found {
+            equality.push(share.equality);
+            presence.extend(share.presence);
+            substrings.push(share.substrings);
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| add_pairs(&mut self.substrings, substrings.concat()));
+            add_pairs(&mut self.presence, presence);
+            add_pairs(&mut self.equality, equality.concat());
         });
     }
 
-    fn each_key(
-        &mut self,
-        schema: &Schema,
-        entry: &ServedEntry,
-        mut act: impl FnMut(&mut Self, Key),
-    ) {
+    /// Removes an entry's attributes, as they were inserted.
+    pub(super) fn remove(&mut self, schema: &Schema, id: EntryId, entry: &ServedEntry) {
+        self.settle(schema);
+        let Self {
+            equality,
+            presence,
+            substrings,
+            keys,
+            ..
+        } = self;
+        keys.each(schema, entry, Part::All, |key| match key {
+            Key::Presence(attribute) => presence.remove(&attribute, id),
+            Key::Equality { key, .. } => equality.remove(&key, id),
+            Key::Trigram(key) => substrings.remove(&key, id),
+        });
+    }
+}
+
+/// The keys of many entries, each with the entry it is of.
+#[derive(Default)]
+struct Found {
+    equality: Vec<(u64, u32)>,
+    presence: Vec<(AttributeId, u32)>,
+    substrings: Vec<(u64, u32)>,
+}
+
+impl Found {
+    fn of(keys: &Keys, schema: &Schema, entries: &[(EntryId, Arc<ServedEntry>)]) -> Self {
+        let mut found = Self::default();
+        for (id, entry) in entries {
+            keys.each(schema, entry, Part::Late, |key| match key {
+                Key::Equality { key, .. } => found.equality.push((key, id.0)),
+                Key::Presence(attribute) => found.presence.push((attribute, id.0)),
+                Key::Trigram(key) => found.substrings.push((key, id.0)),
+            });
+        }
+        found
+    }
+}
+
+impl Keys {
+    fn each(&self, schema: &Schema, entry: &ServedEntry, part: Part, mut act: impl FnMut(Key)) {
         for attribute in entry.attributes.iter() {
             let kinds = self.kinds(attribute.attribute);
             let by_identity = kinds.identity && entry.origin == OriginId::LOCAL;
-            if !kinds.equality && !kinds.substring && !by_identity {
+            let is_meant = match part {
+                Part::All => true,
+                Part::Early => kinds.early,
+                Part::Late => !kinds.early,
+            };
+            if !is_meant || (!kinds.equality && !kinds.substring && !by_identity) {
                 continue;
             }
-            act(self, Key::Presence(attribute.attribute));
+            act(Key::Presence(attribute.attribute));
             let Some(rule) = schema.attribute_type(attribute.attribute).equality else {
                 continue;
             };
@@ -254,16 +381,13 @@ impl Index {
                     continue;
                 };
                 if kinds.equality || by_identity {
-                    let key = self.key(attribute.attribute, &normalized);
+                    let key = self.equality(attribute.attribute, &normalized);
                     let shared = kinds.shared;
-                    act(self, Key::Equality { key, shared });
+                    act(Key::Equality { key, shared });
                 }
                 if kinds.substring {
                     for trigram in trigrams(&bounded(&[START], &normalized, &[END])) {
-                        act(
-                            self,
-                            Key::Trigram(trigram_key(attribute.attribute, trigram)),
-                        );
+                        act(Key::Trigram(trigram_key(attribute.attribute, trigram)));
                     }
                 }
             }
@@ -277,8 +401,22 @@ impl Index {
             .unwrap_or_default()
     }
 
-    fn key(&self, attribute: AttributeId, normalized: &[u8]) -> u64 {
+    fn equality(&self, attribute: AttributeId, normalized: &[u8]) -> u64 {
         self.hasher.hash_one((attribute.0, normalized))
+    }
+}
+
+/// Adds pairs of a key and an entry.
+fn add_pairs<K: Clone + Eq + Hash + Ord>(sets: &mut PostingsMap<K>, mut pairs: Vec<(K, u32)>) {
+    pairs.sort_unstable();
+    pairs.dedup();
+    let mut ids = Vec::new();
+    for same in pairs.chunk_by(|left, right| left.0 == right.0) {
+        if let Some((key, _)) = same.first() {
+            ids.clear();
+            ids.extend(same.iter().map(|(_, id)| *id));
+            sets.extend(key.clone(), &ids);
+        }
     }
 }
 
@@ -291,6 +429,16 @@ fn add_all<K: Clone + Eq + Hash>(
         ids.dedup();
         sets.extend(key, &ids);
     }
+}
+
+/// Which of an entry's keys are meant.
+#[derive(Clone, Copy)]
+enum Part {
+    All,
+    /// Those that are looked for while everything is loaded.
+    Early,
+    /// All others.
+    Late,
 }
 
 enum Key {

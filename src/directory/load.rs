@@ -58,6 +58,7 @@ pub(super) fn load(
     };
     // What is loaded is nothing new to those who saw it before.
     load.builder.trace = Trace::none();
+    load.builder.next.index.begin_bulk();
     let mut loader = EntryLoader::default();
     let report = store.load(&mut |key, payload| {
         loader.visit(key, payload, &mut |loaded| load.take(loaded));
@@ -83,6 +84,8 @@ pub(super) fn load(
     for group in groups {
         dependents.extend(builder.dependents(group));
     }
+    let schema = Arc::clone(&builder.next.schema);
+    builder.next.index.end_bulk(&schema);
     for uuid in dependents {
         if let Some(entry) = read_entry(store.as_ref(), uuid)? {
             builder.put_body(&entry, last_change(&entry).unwrap_or(seq));
