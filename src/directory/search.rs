@@ -90,14 +90,9 @@ impl Search {
             .then(|| Scan::of(&snapshot, &filter).map(Box::new))
             .flatten();
         Self {
-            snapshot,
-            base,
-            scope,
-            filter,
-            region,
             scan,
             rest,
-            examined: 0,
+            ..Self::of_none(snapshot, base, scope, region, filter)
         }
     }
 
