@@ -61,7 +61,7 @@ pub(crate) const NAME: &str = "floor";
 const ANSWERS: &str = "answers.json";
 
 /// How many requests of each workload are looked at; the commonest answer is taken.
-const SAMPLES: i32 = 64;
+const SAMPLES: i32 = 512;
 
 fn learn(
     population: &Arc<Population>,
