@@ -60,7 +60,7 @@ pub struct LimitsConfig {
     /// Octets of one message after a bind; before it [`LimitsConfig::MAX_UNBOUND_MESSAGE_BYTES`].
     #[serde(deserialize_with = "setting::size")]
     pub max_message_bytes: usize,
-    /// Entries in one answer; 0 is no limit.
+    /// Entries in one answer, or in one page of it; 0 is no limit.
     pub size_limit: usize,
     /// Time for one search; zero is no limit.
     #[serde(deserialize_with = "setting::duration")]

@@ -80,7 +80,7 @@ const KNOWN: &[(&str, &[Tag])] = &[
     ),
     (oid::SUBENTRIES, &[SEARCH]),
     (oid::DONT_USE_COPY, &[SEARCH, COMPARE]),
-    // "This control may be sent with any LDAP request message" (draft-behera 10, section 6.1).
+    // It may go with every request (draft-behera 10, section 6.1).
     (
         oid::PASSWORD_POLICY,
         &[

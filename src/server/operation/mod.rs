@@ -231,11 +231,12 @@ impl Call<'_> {
             Err(bind_first())
         }
     }
-}
 
-impl Call<'_> {
     /// Refuses where the assertion of the request does not hold of an entry (RFC 4528).
     fn assert(&self, snapshot: &Snapshot, id: EntryId) -> Result<(), LdapResult> {
+        if self.controls.assertion.is_none() {
+            return Ok(());
+        }
         match Subject::of(snapshot, id) {
             Some(subject) => self.assert_of(subject),
             None => Ok(()),
