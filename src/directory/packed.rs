@@ -12,17 +12,48 @@ use crate::{
 /// The attributes of one entry as PartialAttribute elements (RFC 4511 section 4.1.7) in one buffer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PackedAttributes {
-    /// Ascending by attribute.
-    slots: Box<[Slot]>,
+    /// The slots, ascending by attribute, and the attributes they tell of.
     octets: Box<[u8]>,
+    slots: u16,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where an attribute is.
+#[derive(Clone, Copy)]
 struct Slot {
     attribute: AttributeId,
     /// Whether the description carries options.
     options: bool,
+    /// Where it ends, counted from where the first begins.
     end: u32,
+}
+
+impl Slot {
+    const LEN: usize = 6;
+    /// Stands in the place of an end's highest bit: entries come from records and messages far
+    /// below 2 GiB.
+    const OPTIONS: u32 = 1 << 31;
+
+    fn write(self) -> [u8; Self::LEN] {
+        let options = if self.options { Self::OPTIONS } else { 0 };
+        let ([a, b], [c, d, e, f]) = (
+            self.attribute.0.to_le_bytes(),
+            (self.end & !Self::OPTIONS | options).to_le_bytes(),
+        );
+        [a, b, c, d, e, f]
+    }
+
+    fn read([a, b, c, d, e, f]: [u8; Self::LEN]) -> Self {
+        let end = u32::from_le_bytes([c, d, e, f]);
+        Self {
+            attribute: AttributeId(u16::from_le_bytes([a, b])),
+            options: end & Self::OPTIONS != 0,
+            end: end & !Self::OPTIONS,
+        }
+    }
+
+    fn end(self) -> usize {
+        self.end as usize
+    }
 }
 
 /// An attribute's type, its description as it is served, and its values.
@@ -53,9 +84,12 @@ impl PackedAttributes {
             .collect();
         // Stable, so that merged values keep their order.
         sorted.sort_by(|left, right| (left.0, &left.1).cmp(&(right.0, &right.1)));
-        let mut octets = Vec::with_capacity(1024);
-        let mut slots = Vec::with_capacity(sorted.len());
-        for same in sorted.chunk_by(|left, right| (left.0, &left.1) == (right.0, &right.1)) {
+        let same = |left: &Named<'_>, right: &Named<'_>| (left.0, &left.1) == (right.0, &right.1);
+        let slots = u16::try_from(sorted.chunk_by(same).count()).unwrap_or(u16::MAX);
+        let first = usize::from(slots) * Slot::LEN;
+        let mut octets = Vec::with_capacity(first + 1024);
+        octets.resize(first, 0);
+        for (place, same) in sorted.chunk_by(same).take(slots.into()).enumerate() {
             let Some((attribute, description, _)) = same.first() else {
                 continue;
             };
@@ -64,79 +98,62 @@ impl PackedAttributes {
                     ber::write_octets(out, ber::OCTET_STRING, value);
                 }
             });
-            slots.push(Slot {
+            let slot = Slot {
                 attribute: *attribute,
                 options: description.contains(';'),
-                // Entries come from records and messages far below 4 GiB.
-                end: u32::try_from(octets.len()).unwrap_or(u32::MAX),
-            });
+                end: u32::try_from(octets.len() - first).unwrap_or(u32::MAX),
+            };
+            if let Some(written) = octets.as_chunks_mut().0.get_mut(place) {
+                *written = slot.write();
+            }
         }
         Self {
-            slots: slots.into(),
             octets: octets.into(),
+            slots,
         }
+    }
+
+    /// The slots and the attributes.
+    fn split(&self) -> (&[[u8; Slot::LEN]], &[u8]) {
+        let (slots, attributes) = self
+            .octets
+            .split_at_checked(usize::from(self.slots) * Slot::LEN)
+            .unwrap_or_default();
+        (slots.as_chunks().0, attributes)
     }
 
     /// All attributes, ascending by type.
     pub fn iter(&self) -> impl Iterator<Item = PackedAttribute<'_>> {
-        let mut start = 0usize;
-        self.slots.iter().map(move |slot| {
-            let end = slot.end as usize;
-            let encoded = self.octets.get(start..end).unwrap_or_default();
-            start = end;
-            PackedAttribute {
-                attribute: slot.attribute,
-                has_options: slot.options,
-                encoded,
-            }
-        })
+        let (slots, octets) = self.split();
+        attributes(slots, octets, 0)
     }
 
     /// Appends those that are wanted; neighbours in one go.
     pub(super) fn copy(&self, wanted: impl Fn(&PackedAttribute<'_>) -> bool, out: &mut Vec<u8>) {
+        let (slots, octets) = self.split();
         let mut run = 0..0;
         let mut start = 0;
-        for attribute in self.iter() {
+        for attribute in attributes(slots, octets, 0) {
             let end = start + attribute.encoded.len();
             if wanted(&attribute) {
                 if run.end != start {
-                    out.extend_from_slice(self.octets.get(run).unwrap_or_default());
+                    out.extend_from_slice(octets.get(run).unwrap_or_default());
                     run = start..end;
                 }
                 run.end = end;
             }
             start = end;
         }
-        out.extend_from_slice(self.octets.get(run).unwrap_or_default());
+        out.extend_from_slice(octets.get(run).unwrap_or_default());
     }
 
     /// The attributes of one type, with whatever options.
     pub fn of_type(&self, attribute: AttributeId) -> impl Iterator<Item = PackedAttribute<'_>> {
-        let first = self
-            .slots
-            .partition_point(|slot| slot.attribute < attribute);
-        let mut start = match first
-            .checked_sub(1)
-            .and_then(|before| self.slots.get(before))
-        {
-            Some(slot) => slot.end as usize,
-            None => 0,
-        };
-        self.slots
-            .get(first..)
-            .unwrap_or_default()
-            .iter()
-            .take_while(move |slot| slot.attribute == attribute)
-            .map(move |slot| {
-                let end = slot.end as usize;
-                let encoded = self.octets.get(start..end).unwrap_or_default();
-                start = end;
-                PackedAttribute {
-                    attribute: slot.attribute,
-                    has_options: slot.options,
-                    encoded,
-                }
-            })
+        let (slots, octets) = self.split();
+        let first = slots.partition_point(|slot| Slot::read(*slot).attribute < attribute);
+        let (before, slots) = slots.split_at_checked(first).unwrap_or_default();
+        let start = before.last().map_or(0, |slot| Slot::read(*slot).end());
+        attributes(slots, octets, start).take_while(move |found| found.attribute == attribute)
     }
 
     /// The values of one type, whatever the options.
@@ -201,6 +218,24 @@ impl<'a> PackedAttribute<'a> {
         };
         (description, values)
     }
+}
+
+/// The attributes that slots tell of, the first of which begins at `start`.
+fn attributes<'a>(
+    slots: &'a [[u8; Slot::LEN]],
+    octets: &'a [u8],
+    mut start: usize,
+) -> impl Iterator<Item = PackedAttribute<'a>> {
+    slots.iter().map(move |slot| {
+        let slot = Slot::read(*slot);
+        let encoded = octets.get(start..slot.end()).unwrap_or_default();
+        start = slot.end();
+        PackedAttribute {
+            attribute: slot.attribute,
+            has_options: slot.options,
+            encoded,
+        }
+    })
 }
 
 /// The type of a description and its spelling in answers.
