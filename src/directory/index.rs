@@ -227,6 +227,9 @@ impl Index {
     pub(super) fn end_bulk(&mut self, schema: &Schema) {
         self.settle(schema);
         self.bulk = None;
+        self.equality.shrink();
+        self.presence.shrink();
+        self.substrings.shrink();
     }
 
     /// Adds an entry's attributes.
@@ -407,7 +410,7 @@ impl Keys {
 }
 
 /// Adds pairs of a key and an entry.
-fn add_pairs<K: Clone + Eq + Hash + Ord>(sets: &mut PostingsMap<K>, mut pairs: Vec<(K, u32)>) {
+fn add_pairs<K: Clone + Ord + Hash>(sets: &mut PostingsMap<K>, mut pairs: Vec<(K, u32)>) {
     pairs.sort_unstable();
     pairs.dedup();
     let mut ids = Vec::new();
@@ -420,7 +423,7 @@ fn add_pairs<K: Clone + Eq + Hash + Ord>(sets: &mut PostingsMap<K>, mut pairs: V
     }
 }
 
-fn add_all<K: Clone + Eq + Hash>(
+fn add_all<K: Clone + Ord + Hash>(
     sets: &mut PostingsMap<K>,
     added: HashMap<K, Vec<u32>, foldhash::fast::RandomState>,
 ) {

@@ -30,6 +30,7 @@ mod region;
 mod search;
 mod selected;
 mod selection;
+mod shards;
 mod snapshot;
 mod sort;
 mod source;

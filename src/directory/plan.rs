@@ -70,6 +70,7 @@ impl Found {
             None => Self::One(None),
             Some(Postings::One(id)) => Self::One(Some(*id)),
             Some(Postings::Many(many)) => Self::Many(many.as_ref().clone()),
+            few => Self::Many(bitmap(few)),
         }
     }
 

@@ -20,6 +20,7 @@ use super::{
     links::Links,
     packed::PackedAttributes,
     postings::{Postings, PostingsMap},
+    shards::Shards,
     source::SourceRecord,
     special::Special,
     written::Written,
@@ -105,7 +106,7 @@ pub struct Snapshot {
     pub(super) sources: imbl::OrdMap<String, Arc<SourceRecord>>,
     pub(super) entries:
         imbl::GenericVector<Option<Arc<ServedEntry>>, imbl::shared_ptr::DefaultSharedPtr>,
-    pub(super) ids: Map<Uuid, EntryId>,
+    pub(super) ids: Shards<Uuid, EntryId>,
     pub(super) children: PostingsMap<EntryId>,
     /// (parent, normalized RDN) by hash; collisions are told apart by the entry's own keys.
     pub(super) names: PostingsMap<u64>,
