@@ -86,9 +86,9 @@ const SHARED: &[&str] = &["objectClass", "gidNumber", "sAMAccountType"];
 const EARLY: &[&str] = &["objectSid", "primaryGroupID"];
 
 /// Entries that are worth to share among processors.
-const MANY: usize = if cfg!(test) { 16 } else { 4096 };
-/// Entries that are worked on at once, so that their keys take some 50 MB at most.
-const BATCH: usize = if cfg!(test) { 32 } else { 8192 };
+const MANY: usize = if cfg!(test) { 16 } else { 2048 };
+/// Entries that are worked on at once, so that their keys take some 15 MB at most.
+const BATCH: usize = if cfg!(test) { 32 } else { 4096 };
 const MOST_THREADS: usize = 16;
 
 /// Stands before the first and after the last octet of a value in its trigrams; never part of UTF-8.
@@ -307,18 +307,16 @@ impl Index {
                 .map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)))
                 .collect()
         });
-        let mut equality = Vec::new();
-        let mut presence: Vec<(AttributeId, u32)> = Vec::new();
-        let mut substrings = Vec::new();
+        let (mut equality, mut presence, mut substrings) = (Vec::new(), Vec::new(), Vec::new());
         for share in found {
             equality.push(share.equality);
-            presence.extend(share.presence);
+            presence.push(share.presence);
             substrings.push(share.substrings);
         }
         std::thread::scope(|scope| {
-            scope.spawn(|| add_pairs(&mut self.substrings, substrings.concat()));
+            scope.spawn(|| add_pairs(&mut self.substrings, substrings));
             add_pairs(&mut self.presence, presence);
-            add_pairs(&mut self.equality, equality.concat());
+            add_pairs(&mut self.equality, equality);
         });
     }
 
@@ -340,7 +338,7 @@ impl Index {
     }
 }
 
-/// The keys of many entries, each with the entry it is of.
+/// The keys of many entries, each with the entry it is of, ascending and without repetitions.
 #[derive(Default)]
 struct Found {
     equality: Vec<(u64, u32)>,
@@ -358,6 +356,9 @@ impl Found {
                 Key::Trigram(key) => found.substrings.push((key, id.0)),
             });
         }
+        sort(&mut found.equality);
+        sort(&mut found.presence);
+        sort(&mut found.substrings);
         found
     }
 }
@@ -409,16 +410,21 @@ impl Keys {
     }
 }
 
-/// Adds pairs of a key and an entry.
-fn add_pairs<K: Clone + Ord + Hash>(sets: &mut PostingsMap<K>, mut pairs: Vec<(K, u32)>) {
+fn sort<T: Ord>(pairs: &mut Vec<T>) {
     pairs.sort_unstable();
     pairs.dedup();
+}
+
+/// Adds pairs of a key and an entry, share by share; each is let go of before the next.
+fn add_pairs<K: Clone + Ord + Hash>(sets: &mut PostingsMap<K>, shares: Vec<Vec<(K, u32)>>) {
     let mut ids = Vec::new();
-    for same in pairs.chunk_by(|left, right| left.0 == right.0) {
-        if let Some((key, _)) = same.first() {
-            ids.clear();
-            ids.extend(same.iter().map(|(_, id)| *id));
-            sets.extend(key.clone(), &ids);
+    for pairs in shares {
+        for same in pairs.chunk_by(|left, right| left.0 == right.0) {
+            if let Some((key, _)) = same.first() {
+                ids.clear();
+                ids.extend(same.iter().map(|(_, id)| *id));
+                sets.extend(key.clone(), &ids);
+            }
         }
     }
 }
@@ -428,8 +434,7 @@ fn add_all<K: Clone + Ord + Hash>(
     added: HashMap<K, Vec<u32>, foldhash::fast::RandomState>,
 ) {
     for (key, mut ids) in added {
-        ids.sort_unstable();
-        ids.dedup();
+        sort(&mut ids);
         sets.extend(key, &ids);
     }
 }
