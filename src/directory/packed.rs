@@ -42,6 +42,8 @@ impl Slot {
         [a, b, c, d, e, f]
     }
 
+    // Inlined, or a look at a slot costs a call.
+    #[inline(always)]
     fn read([a, b, c, d, e, f]: [u8; Self::LEN]) -> Self {
         let end = u32::from_le_bytes([c, d, e, f]);
         Self {
