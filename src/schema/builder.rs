@@ -2,7 +2,7 @@
 
 use super::description::{AttributeTypeDescription, ObjectClassDescription};
 use super::files::{Body, Definition, SchemaError};
-use super::registry::{Names, find};
+use super::names::Names;
 use super::repeats;
 use super::{
     AttributeId, AttributeType, MatchingRule, ObjectClass, ObjectClassId, RuleKind, Schema, Syntax,
@@ -44,7 +44,7 @@ impl<'a> Builder<'a> {
         if let Some(id) = repeated(&self.schema.attribute_names, &keys) {
             for key in keys {
                 // A further name; one that stands for something else stays what it is.
-                self.schema.attribute_names.entry(key).or_insert(id);
+                self.schema.attribute_names.add(key, id);
             }
             self.repeated_attributes.push((id, definition, description));
             return Ok(());
@@ -62,9 +62,9 @@ impl<'a> Builder<'a> {
                 .into_bytes()
                 .into(),
         );
-        self.schema
-            .attribute_names
-            .extend(keys.into_iter().map(|key| (key, id)));
+        for key in keys {
+            self.schema.attribute_names.add(key, id);
+        }
         Ok(())
     }
 
@@ -76,7 +76,7 @@ impl<'a> Builder<'a> {
         let keys = keys(definition, &description.oid, &description.names)?;
         if let Some(id) = repeated(&self.schema.class_names, &keys) {
             for key in keys {
-                self.schema.class_names.entry(key).or_insert(id);
+                self.schema.class_names.add(key, id);
             }
             self.repeated_classes.push((id, definition, description));
             return Ok(());
@@ -85,9 +85,9 @@ impl<'a> Builder<'a> {
             .map(ObjectClassId)
             .map_err(|_| definition.error("more than 65,536 object classes".to_owned()))?;
         self.classes.push((definition, description));
-        self.schema
-            .class_names
-            .extend(keys.into_iter().map(|key| (key, id)));
+        for key in keys {
+            self.schema.class_names.add(key, id);
+        }
         Ok(())
     }
 
@@ -215,7 +215,7 @@ impl<'a> Builder<'a> {
 /// What of these names and this OID was defined before: by the OID, which comes last, else by a
 /// name.
 fn repeated<Id: Copy>(names: &Names<Id>, keys: &[Box<[u8]>]) -> Option<Id> {
-    keys.iter().rev().find_map(|key| find(names, key))
+    keys.iter().rev().find_map(|key| names.get(key))
 }
 
 fn passed_over(definition: &Definition, name: &str) {

@@ -12,6 +12,7 @@ mod description;
 mod files;
 mod matching;
 mod name;
+mod names;
 mod object_class;
 mod prepare;
 mod registry;

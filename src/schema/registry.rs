@@ -1,13 +1,11 @@
 //! The registry: every definition under its number, found by name or OID.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use foldhash::fast::FixedState;
-
 use super::builder::Builder;
 use super::files::{self, Macros, SchemaError};
+use super::names::Names;
 use super::{AttributeId, AttributeType, MatchingRule, ObjectClass, ObjectClassId, builtin};
 
 /// All definitions that are in force.
@@ -26,12 +24,6 @@ pub struct Schema {
     pub(super) attribute_names: Names<AttributeId>,
     pub(super) class_names: Names<ObjectClassId>,
 }
-
-/// Lower-case names and OIDs.
-pub(super) type Names<Id> = HashMap<Box<[u8]>, Id, FixedState>;
-
-/// Names up to this length are looked up without allocation.
-const SHORT_NAME: usize = 64;
 
 impl Schema {
     /// The definitions compiled in.
@@ -79,10 +71,8 @@ impl Schema {
     }
 
     /// The attribute type of this name, in any case, or dotted OID; options must be gone.
-    ///
-    /// Does not allocate for names of up to 64 octets.
     pub fn attribute(&self, name_or_oid: &[u8]) -> Option<AttributeId> {
-        find(&self.attribute_names, name_or_oid)
+        self.attribute_names.get(name_or_oid)
     }
 
     /// The attribute type of this number.
@@ -96,7 +86,7 @@ impl Schema {
 
     /// The object class of this name, in any case, or dotted OID.
     pub fn object_class(&self, name_or_oid: &[u8]) -> Option<ObjectClassId> {
-        find(&self.class_names, name_or_oid)
+        self.class_names.get(name_or_oid)
     }
 
     /// The object class of this number.
@@ -172,14 +162,4 @@ impl Schema {
             .get(usize::from(id.0))
             .map_or(&[], AsRef::as_ref)
     }
-}
-
-pub(super) fn find<Id: Copy>(names: &Names<Id>, name: &[u8]) -> Option<Id> {
-    let mut buffer = [0; SHORT_NAME];
-    let Some(lower) = buffer.get_mut(..name.len()) else {
-        return names.get(name.to_ascii_lowercase().as_slice()).copied();
-    };
-    lower.copy_from_slice(name);
-    lower.make_ascii_lowercase();
-    names.get(&*lower).copied()
 }
