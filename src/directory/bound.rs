@@ -193,19 +193,24 @@ impl Binder<'_> {
         attribute: &[u8],
         test: impl FnOnce(AttributeId) -> Option<(Test, bool)>,
     ) -> Option<Item> {
-        let mut description = AttributeDescription::parse(attribute)?;
-        // It says how values travel, and is no subtype (RFC 4522 section 4).
-        description.options.retain(|option| option != "binary");
         let schema = self.snapshot.schema();
-        let id = schema.attribute(description.base.as_bytes())?;
+        let (id, options) = if attribute.contains(&b';') {
+            let mut description = AttributeDescription::parse(attribute)?;
+            // It says how values travel, and is no subtype (RFC 4522 section 4).
+            description.options.retain(|option| option != "binary");
+            let id = schema.attribute(description.base.as_bytes())?;
+            (id, description.options)
+        } else {
+            (schema.attribute(attribute)?, Vec::new())
+        };
         if self.secrets.contains(id) {
             return None;
         }
         let (test, inside) = test(id)?;
         Some(Item {
             attributes: Types::new(schema.subtypes(id), self.secrets),
-            outside: !inside || !description.options.iter().all(|option| is_known(option)),
-            options: description.options,
+            outside: !inside || !options.iter().all(|option| is_known(option)),
+            options,
             test,
             derived: None,
             in_dn: false,
@@ -220,7 +225,7 @@ impl Binder<'_> {
             self.equal_by(schema.attribute_type(id).equality?, value)
         })?;
         item.derived = self.derived(&item, |derivation| {
-            derivation.entries_with(self.snapshot, value)
+            derivation.entries_with(self.snapshot, value, &item.test)
         });
         Some(item)
     }

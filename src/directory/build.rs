@@ -399,8 +399,7 @@ impl<'s> Builder<'s> {
         if let Some(id) = self.next.id_of(uuid) {
             return id;
         }
-        let id = EntryId(self.next.id_bound());
-        self.next.entries.push_back(None);
+        let id = self.next.entries.next_id();
         self.next.ids.insert(uuid, id);
         id
     }
@@ -453,9 +452,7 @@ impl<'s> Builder<'s> {
     }
 
     fn set_entry(&mut self, id: EntryId, entry: Option<Arc<ServedEntry>>) {
-        if let Some(slot) = self.next.entries.get_mut(id.0 as usize) {
-            *slot = entry;
-        }
+        self.next.entries.set(id, entry);
         self.rows.insert(column::row_of(id));
     }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     EntryId,
-    bound::{bitmap, single},
+    bound::{Test, bitmap, single},
     containers::DnWriter,
     known::Known,
     postings::Postings,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     ber,
-    schema::{AttributeId, ObjectClassKind, Schema},
+    schema::{AttributeId, MatchingRule, ObjectClassKind, Schema},
 };
 
 /// DN-valued attributes whose values are kept as identities, so that they follow renames.
@@ -151,8 +151,21 @@ impl Derivation {
     }
 
     /// The entries that have this value, for equality; `None` where each entry must be asked.
-    pub(super) fn entries_with(self, snapshot: &Snapshot, value: &[u8]) -> Option<RoaringBitmap> {
-        let target = || snapshot.resolve_str(std::str::from_utf8(value).ok()?);
+    pub(super) fn entries_with(
+        self,
+        snapshot: &Snapshot,
+        value: &[u8],
+        test: &Test,
+    ) -> Option<RoaringBitmap> {
+        let target = || match test {
+            // Its names are normalized already.
+            Test::Equal {
+                rule: MatchingRule::DistinguishedNameMatch,
+                value: normalized,
+                ..
+            } => snapshot.resolve_normalized(normalized),
+            _ => snapshot.resolve_str(std::str::from_utf8(value).ok()?),
+        };
         let of_target =
             |find: &dyn Fn(EntryId) -> RoaringBitmap| target().map(find).unwrap_or_default();
         Some(match self {

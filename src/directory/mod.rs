@@ -12,6 +12,7 @@ mod column;
 pub mod config;
 mod containers;
 pub mod derived;
+mod entries;
 mod evaluate;
 mod extended_dn;
 mod identity;

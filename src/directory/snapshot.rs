@@ -15,6 +15,7 @@ use super::{
     column::Columns,
     containers::Containers,
     derived::Derivations,
+    entries::Entries,
     index::Index,
     known::Known,
     links::Links,
@@ -104,8 +105,7 @@ pub struct Snapshot {
     pub(super) derivations: Arc<Derivations>,
     pub(super) origins: Arc<[OriginView]>,
     pub(super) sources: imbl::OrdMap<String, Arc<SourceRecord>>,
-    pub(super) entries:
-        imbl::GenericVector<Option<Arc<ServedEntry>>, imbl::shared_ptr::DefaultSharedPtr>,
+    pub(super) entries: Entries,
     pub(super) ids: Shards<Uuid, EntryId>,
     pub(super) children: PostingsMap<EntryId>,
     /// (parent, normalized RDN) by hash; collisions are told apart by the entry's own keys.
@@ -177,7 +177,7 @@ impl Snapshot {
 
     /// One past the highest id in use.
     pub fn id_bound(&self) -> u32 {
-        u32::try_from(self.entries.len()).unwrap_or(u32::MAX)
+        self.entries.bound()
     }
 
     /// The number of stored entries, served or not.
@@ -187,7 +187,7 @@ impl Snapshot {
 
     /// The entry of this id, served or not.
     pub fn entry(&self, id: EntryId) -> Option<&Arc<ServedEntry>> {
-        self.entries.get(id.0 as usize)?.as_ref()
+        self.entries.get(id)
     }
 
     /// The id of an identity; it may name no entry yet.
@@ -272,7 +272,19 @@ impl Snapshot {
 
     /// Finds the served entry of a DN in any spelling.
     pub fn resolve(&self, dn: &Dn) -> Resolved {
-        self.locate(dn, |id| self.is_served(id))
+        match self.schema.name_keys(dn) {
+            Ok(keys) => self.resolve_keys(&keys),
+            Err(_) => Resolved::Missing { nearest: None },
+        }
+    }
+
+    /// Finds the served entry of normalized names.
+    fn resolve_keys(&self, keys: &NameKeys) -> Resolved {
+        // Whatever is above a served entry is served, so that one question nearly always does.
+        match self.locate_keys(keys, |_| true) {
+            Resolved::Found(id) if self.is_served(id) => Resolved::Found(id),
+            _ => self.locate_keys(keys, |id| self.is_served(id)),
+        }
     }
 
     /// Finds the entry of a DN among those that are accepted.
@@ -308,8 +320,16 @@ impl Snapshot {
     /// The same of a name in the plain spelling.
     pub fn resolve_plain(&self, name: PlainDn<'_>) -> Resolved {
         match self.schema.plain_keys(name) {
-            Ok(keys) => self.locate_keys(&keys, |id| self.is_served(id)),
+            Ok(keys) => self.resolve_keys(&keys),
             Err(_) => Resolved::Missing { nearest: None },
+        }
+    }
+
+    /// The served entry of a DN as distinguishedNameMatch normalizes it.
+    pub(super) fn resolve_normalized(&self, dn: &[u8]) -> Option<EntryId> {
+        match self.resolve_keys(&NameKeys::read(dn)?) {
+            Resolved::Found(id) => Some(id),
+            Resolved::Missing { .. } => None,
         }
     }
 

@@ -9,7 +9,7 @@ use std::str;
 
 use crate::dn::{Dn, PlainDn};
 
-use super::prepare::{Case, Insignificant, prepare};
+use super::prepare::{Case, Insignificant, is_plain, prepare};
 use super::{AttributeType, InvalidValue, Schema, Syntax, description, syntax, time};
 
 /// What a rule is for.
@@ -189,6 +189,12 @@ impl MatchingRule {
             }
             _ => self.normalize_assertion(schema, value),
         }
+    }
+
+    /// Whether the normalized form of a value is the value in lower case, which nearly all names
+    /// come as.
+    pub(super) fn only_folds(self, value: &[u8]) -> bool {
+        self.normalization() == IGNORE && is_plain(value)
     }
 
     /// The normalized form of an assertion value; it equals that of the values it matches.

@@ -144,6 +144,11 @@ impl Schema {
             None => push_prefixed(attribute.to_ascii_lowercase().as_bytes(), output),
         }
         let rule = id.and_then(|id| self.attribute_type(id).equality);
+        if rule.is_some_and(|rule| rule.only_folds(value)) {
+            push_length(value.len(), output);
+            output.extend(value.iter().map(u8::to_ascii_lowercase));
+            return Ok(());
+        }
         if let Some(rule) = rule
             && let Ok(value) = rule.normalize(self, value)
         {
@@ -176,6 +181,20 @@ impl NameKeys {
             octets: Vec::with_capacity(octets),
             ends: Vec::with_capacity(keys),
         }
+    }
+
+    /// Those of a name in its normalized form, as [`Schema::normalize_dn_into`] makes it; `None`
+    /// for what is none.
+    pub fn read(normalized: &[u8]) -> Option<Self> {
+        let mut keys = Self::with_capacity(8, normalized.len());
+        let mut rest = normalized;
+        while !rest.is_empty() {
+            let (key, after) = split_prefixed(rest)?;
+            keys.octets.extend_from_slice(key);
+            keys.ends.push(keys.octets.len());
+            rest = after;
+        }
+        Some(keys)
     }
 
     /// The number of relative names.
@@ -213,13 +232,29 @@ impl NameKeys {
 
 /// Appends the length, seven bits an octet, and the octets.
 fn push_prefixed(octets: &[u8], output: &mut Vec<u8>) {
-    let mut length = octets.len();
+    push_length(octets.len(), output);
+    output.extend_from_slice(octets);
+}
+
+/// What [`push_prefixed`] appended, and what follows.
+fn split_prefixed(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut length = 0usize;
+    for (place, octet) in octets.iter().enumerate().take(5) {
+        length |= usize::from(octet & 0x7f) << (7 * place);
+        if octet & 0x80 == 0 {
+            return octets.get(place + 1..)?.split_at_checked(length);
+        }
+    }
+    None
+}
+
+fn push_length(length: usize, output: &mut Vec<u8>) {
+    let mut length = length;
     while length >= 0x80 {
         output.push(0x80 | low_bits(length));
         length >>= 7;
     }
     output.push(low_bits(length));
-    output.extend_from_slice(octets);
 }
 
 #[allow(clippy::cast_possible_truncation)] // Only seven bits are left.

@@ -50,8 +50,9 @@ pub(super) fn prepare(
     case: Case,
     insignificant: Insignificant,
 ) -> Result<Cow<'_, [u8]>, InvalidValue> {
-    if value.iter().all(|byte| matches!(byte, b' '..=b'~')) {
-        if !value.is_empty() && is_significant(value, insignificant) {
+    let plain = insignificant == Insignificant::WHOLE && is_plain(value);
+    if plain || value.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        if plain || (!value.is_empty() && is_significant(value, insignificant)) {
             let folds = case == Case::Fold && value.iter().any(u8::is_ascii_uppercase);
             return Ok(match folds {
                 true => Cow::Owned(value.to_ascii_lowercase()),
@@ -83,6 +84,19 @@ pub(super) fn prepare(
     let mut output = Vec::with_capacity(normalized.len());
     remove(normalized.chars(), insignificant, &mut output);
     Ok(Cow::Owned(output))
+}
+
+/// Whether a whole value is printable ASCII of which every character counts.
+pub(super) fn is_plain(value: &[u8]) -> bool {
+    // Before a value, a space does not count either.
+    let mut before = b' ';
+    for &octet in value {
+        if !matches!(octet, b' '..=b'~') || (octet == b' ' && before == b' ') {
+            return false;
+        }
+        before = octet;
+    }
+    before != b' '
 }
 
 /// Whether every character of printable ASCII counts.
