@@ -276,7 +276,10 @@ impl Derivation {
                     write_dns(snapshot, &snapshot.targets(id, attribute), out);
                 });
             }
-            Self::MemberOf => write_dns(snapshot, &snapshot.groups_of(id), out),
+            Self::MemberOf => {
+                let mut writer = DnWriter::new(snapshot);
+                snapshot.for_each_group(id, |group| writer.write(group, out));
+            }
             Self::MemberUid => {
                 let known = snapshot.known();
                 let links = snapshot.links.targets(id, known.member);

@@ -159,9 +159,7 @@ impl Test {
                 rule,
                 value: wanted,
                 ..
-            } => rule
-                .normalize(schema, value)
-                .is_ok_and(|value| *value == **wanted),
+            } => rule.is_normalized_to(schema, value, wanted),
             Self::Bits { mask, all } => integer(value).is_some_and(|value| {
                 let common = value & mask;
                 if *all { common == *mask } else { common != 0 }

@@ -417,6 +417,21 @@ impl Snapshot {
         self.sources_of(member, self.known.member)
     }
 
+    /// Passes each of [`Snapshot::groups_of`] on, in the same order; most entries need no set of
+    /// them.
+    pub(super) fn for_each_group(&self, member: EntryId, mut act: impl FnMut(EntryId)) {
+        if self.primary_group_that_lists(member).is_some() {
+            self.groups_of(member).iter().map(EntryId).for_each(act);
+            return;
+        }
+        let groups = self.links.sources(member, self.known.member);
+        for group in groups.into_iter().flat_map(Postings::iter) {
+            if self.is_served(group) {
+                act(group);
+            }
+        }
+    }
+
     /// The served entries that `from` names in a link attribute.
     pub fn targets(&self, from: EntryId, attribute: AttributeId) -> RoaringBitmap {
         let mut found = self.served_only(self.links.targets(from, attribute));

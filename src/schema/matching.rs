@@ -191,6 +191,22 @@ impl MatchingRule {
         }
     }
 
+    /// Whether a value has this normalized form; what is normalized is made only where it takes
+    /// more than a look.
+    pub fn is_normalized_to(self, schema: &Schema, value: &[u8], normalized: &[u8]) -> bool {
+        if self.only_folds(value) {
+            return value.eq_ignore_ascii_case(normalized);
+        }
+        if self.normalization() == Normalization::Integer
+            && let Some((false, digits)) = syntax::integer(value)
+            && let Ok(length @ ..=SHORT_DIGITS) = u8::try_from(digits.len())
+        {
+            return normalized.split_first() == Some((&(0x80 + length), digits));
+        }
+        self.normalize(schema, value)
+            .is_ok_and(|value| *value == *normalized)
+    }
+
     /// Whether the normalized form of a value is the value in lower case, which nearly all names
     /// come as.
     pub(super) fn only_folds(self, value: &[u8]) -> bool {

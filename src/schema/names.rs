@@ -55,10 +55,9 @@ impl<Id: Copy> Names<Id> {
 
     fn grow(&mut self) {
         let len = (self.table.len() * 2).max(16);
-        for slot in std::mem::replace(&mut self.table, vec![None; len]) {
-            if let Some((hash, index)) = slot {
-                self.place(hash, index);
-            }
+        let placed = std::mem::replace(&mut self.table, vec![None; len]);
+        for (hash, index) in placed.into_iter().flatten() {
+            self.place(hash, index);
         }
     }
 

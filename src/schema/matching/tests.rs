@@ -513,3 +513,40 @@ proptest! {
         prop_assert!(substrings(MatchingRule::CaseIgnoreSubstringsMatch, &value, &pattern));
     }
 }
+
+#[test]
+fn a_value_is_compared_as_its_normalized_form_is() {
+    let schema = Schema::shared_builtin();
+    let values: [&[u8]; 14] = [
+        b"Ann Lee",
+        b"ann  lee",
+        b" ann lee",
+        b"ANN LEE",
+        "Zo\u{eb}".as_bytes(),
+        "ZO\u{cb}".as_bytes(),
+        b"0",
+        b"-0",
+        b"00",
+        b"1000",
+        b"-1000",
+        b" ",
+        b"",
+        &[0xff],
+    ];
+    let long = "9".repeat(300);
+    let all = || values.iter().copied().chain([long.as_bytes()]);
+    for rule in MatchingRule::all().filter(|rule| rule.kind() == RuleKind::Equality) {
+        for asserted in all() {
+            let Ok(normalized) = rule.normalize_assertion(&schema, asserted) else {
+                continue;
+            };
+            for value in all() {
+                let same = rule
+                    .normalize(&schema, value)
+                    .is_ok_and(|own| own == normalized);
+                let found = rule.is_normalized_to(&schema, value, &normalized);
+                assert_eq!(found, same, "{rule:?} {value:?} {asserted:?}");
+            }
+        }
+    }
+}
