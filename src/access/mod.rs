@@ -73,6 +73,9 @@ impl Access {
 
     /// Whether the entry of this DN is an administrator.
     pub fn is_administrator(&self, schema: &Schema, dn: &str) -> bool {
+        if self.administrators.is_empty() {
+            return false;
+        }
         let normalized = Dn::parse(dn)
             .ok()
             .and_then(|dn| schema.normalize_dn(&dn).ok());

@@ -7,6 +7,7 @@
 //! the hash that every refusal costs.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -86,7 +87,7 @@ impl Authenticator {
         let id = match names::resolve(&snapshot, name) {
             Named::One(id) => id,
             Named::InvalidDn => return Err(BindRefused::InvalidDn),
-            Named::Nobody => return Err(self.nobody(password).await),
+            Named::Nobody => return Err(Box::pin(self.nobody(password)).await),
             Named::Ambiguous => {
                 let name = String::from_utf8_lossy(name);
                 tracing::warn!(
@@ -94,11 +95,14 @@ impl Authenticator {
                     %name,
                     "the name means more than one entry and was refused: bind by DN, or make the names unique"
                 );
-                return Err(self.nobody(password).await);
+                return Err(Box::pin(self.nobody(password)).await);
             }
         };
         self.verify(&snapshot, id, password).await?;
-        self.is_still_let_in(id)?;
+        // What he proved let him in as of this version; there may be another by now.
+        if !Arc::ptr_eq(&snapshot, &self.directory.snapshot()) {
+            self.is_still_let_in(id)?;
+        }
         Ok(identity(access, &snapshot, id))
     }
 
@@ -140,6 +144,19 @@ impl Authenticator {
         id: EntryId,
         password: &[u8],
     ) -> Result<(), BindRefused> {
+        if self.was_just_verified(snapshot, id, password)? {
+            return Ok(());
+        }
+        // Boxed, so that a bind that waits for nobody carries none of it.
+        Box::pin(self.verify_anew(snapshot, id, password)).await
+    }
+
+    async fn verify_anew(
+        &self,
+        snapshot: &Snapshot,
+        id: EntryId,
+        password: &[u8],
+    ) -> Result<(), BindRefused> {
         let Some(entry) = snapshot.entry(id) else {
             return Err(self.nobody(password).await);
         };
@@ -158,6 +175,26 @@ impl Authenticator {
         }
     }
 
+    /// Whether a local entry's password was verified a short while ago; refuses who is kept out
+    /// although it was. Nothing is waited for.
+    fn was_just_verified(
+        &self,
+        snapshot: &Snapshot,
+        id: EntryId,
+        password: &[u8],
+    ) -> Result<bool, BindRefused> {
+        let local = snapshot.entry(id).filter(|entry| entry.kind == Kind::Local);
+        let Some(entry) = local else { return Ok(false) };
+        let proof = stored_proof(snapshot, entry);
+        let matches = self
+            .recheck
+            .matches(entry.uuid, password, &proof, Instant::now());
+        if matches {
+            let_in(account_state(snapshot, entry))?;
+        }
+        Ok(matches)
+    }
+
     async fn verify_local(
         &self,
         snapshot: &Snapshot,
@@ -165,12 +202,6 @@ impl Authenticator {
         password: &[u8],
     ) -> Result<(), BindRefused> {
         let proof = stored_proof(snapshot, entry);
-        if self
-            .recheck
-            .matches(entry.uuid, password, &proof, Instant::now())
-        {
-            return let_in(account_state(snapshot, entry));
-        }
         let stored: Vec<StoredPassword> = entry
             .attributes
             .values(snapshot.known().user_password)
@@ -231,12 +262,16 @@ impl Authenticator {
 }
 
 /// What proves a local entry: all values of its `userPassword`.
-pub(super) fn stored_proof(snapshot: &Snapshot, entry: &ServedEntry) -> Vec<u8> {
-    let values: Vec<&[u8]> = entry
-        .attributes
-        .values(snapshot.known().user_password)
-        .collect();
-    values.concat()
+pub(super) fn stored_proof<'e>(snapshot: &Snapshot, entry: &'e ServedEntry) -> Cow<'e, [u8]> {
+    let mut values = entry.attributes.values(snapshot.known().user_password);
+    match (values.next(), values.next()) {
+        (None, _) => Cow::default(),
+        (Some(only), None) => Cow::Borrowed(only),
+        (Some(first), Some(second)) => {
+            let rest: Vec<&[u8]> = values.collect();
+            Cow::Owned([first, second, &rest.concat()].concat())
+        }
+    }
 }
 
 /// What the replica knows keeps an account out whatever else says yes; the reason is told, since

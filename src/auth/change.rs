@@ -52,7 +52,7 @@ impl Authenticator {
         let mut proof = None;
         if let Some(old) = old {
             self.verify(&snapshot, id, old).await?;
-            proof = Some(stored_proof(&snapshot, entry));
+            proof = Some(stored_proof(&snapshot, entry).into_owned());
         }
         let hash = self.hashes.hash(prepare::stored_form(new)).await;
         let change = Change {

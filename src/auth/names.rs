@@ -4,7 +4,7 @@ use roaring::RoaringBitmap;
 
 use crate::{
     directory::{EntryId, Identity, Kind, Resolved, Snapshot},
-    dn::{Dn, Rdn},
+    dn::{Dn, PlainDn, Rdn},
 };
 
 /// What a name means.
@@ -30,6 +30,16 @@ pub fn resolve(snapshot: &Snapshot, name: &[u8]) -> Named {
     let Ok(text) = std::str::from_utf8(name) else {
         return Named::Nobody;
     };
+    // The spelling of most clients, without a copy of anything.
+    if let Some(plain) = PlainDn::read(text)
+        && let Resolved::Found(id) = snapshot.resolve_plain(plain)
+    {
+        return if can_bind(snapshot, id) {
+            Named::One(id)
+        } else {
+            Named::Nobody
+        };
+    }
     let found = if let Some(identity) = by_identity(snapshot, text) {
         identity
     } else if looks_like_a_dn(text) {

@@ -28,8 +28,8 @@ use zeroize::Zeroizing;
 /// [`forget`]: Self::forget
 pub struct Recheck {
     window: Duration,
-    /// As long as a block of SHA-256, so that HMAC takes it as it is.
-    key: Zeroizing<[u8; 64]>,
+    /// HMAC that has taken the key, and nothing else yet.
+    keyed: Hmac<Sha256>,
     shards: Vec<Mutex<Shard>>,
     max_per_shard: usize,
 }
@@ -48,6 +48,7 @@ impl Recheck {
     }
 
     fn with_capacity(window: Duration, max_remembered: usize) -> Self {
+        // As long as a block of SHA-256, so that HMAC takes it as it is.
         let mut key = Zeroizing::new([0; 64]);
         let window = match getrandom::fill(&mut *key) {
             Ok(()) => window,
@@ -55,7 +56,7 @@ impl Recheck {
         };
         Self {
             window,
-            key,
+            keyed: Hmac::new(&(*key).into()),
             shards: std::iter::repeat_with(Mutex::default)
                 .take(SHARDS)
                 .collect(),
@@ -122,7 +123,7 @@ impl Recheck {
 
     /// HMAC-SHA256 over identity, proof and password; lengths keep the parts apart.
     fn digest(&self, identity: Uuid, password: &[u8], proof: &[u8]) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new(&(*self.key).into());
+        let mut mac = self.keyed.clone();
         mac.update(identity.as_bytes());
         mac.update(&(proof.len() as u64).to_be_bytes());
         mac.update(proof);

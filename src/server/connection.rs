@@ -22,7 +22,7 @@ use tokio::{
     net::TcpStream,
     time::{Instant, Sleep, sleep_until, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tracing::Instrument;
 
 use super::{
@@ -57,7 +57,8 @@ pub(super) struct Connection {
     settings: Arc<Settings>,
     transport: Transport,
     session: Session,
-    shutdown: CancellationToken,
+    /// Kept from read to read, since asking to be told takes locks.
+    shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
     input: BytesMut,
     /// When the message that is not complete yet began to arrive.
     message_since: Option<Instant>,
@@ -101,7 +102,7 @@ impl Connection {
             service,
             settings,
             transport: Transport::Plain(stream),
-            shutdown,
+            shutdown: Box::pin(shutdown.cancelled_owned()),
             input: BytesMut::new(),
             message_since: None,
             alarm: None,
@@ -215,7 +216,8 @@ impl Connection {
         if self.outstanding().contains(request.id) && answer_to(request.operation.tag()).is_some() {
             return self.refuse(&in_use(&request)).await;
         }
-        let next = operation::start(
+        // Pinned where it is: what is instrumented would be moved there, whole, for each request.
+        let next = pin!(operation::start(
             &self.service,
             &self.settings,
             &mut self.session,
@@ -226,7 +228,7 @@ impl Connection {
             },
             &request,
             &mut self.output,
-        )
+        ))
         .instrument(tracing::debug_span!("operation", msg.id = request.id.0))
         .await;
         match next {
@@ -329,7 +331,7 @@ impl Connection {
     /// Waits for octets, for as long as an idle client or a message under way may take.
     async fn read(&mut self) -> Result<(), End> {
         let limits = &self.settings.limits;
-        let (deadline, late) = if self.input.is_empty() {
+        let (deadline, limit, late): (_, _, fn(Duration) -> LdapResult) = if self.input.is_empty() {
             // Room for a large message is given back once it is worked on.
             if self.input.try_reclaim(OUTPUT_MARK) {
                 self.input = BytesMut::new();
@@ -340,10 +342,10 @@ impl Connection {
                 Duration::ZERO => NEVER,
                 patience => patience,
             };
-            (Instant::now() + patience, idle(patience))
+            (Instant::now() + patience, patience, idle)
         } else {
             let since = *self.message_since.get_or_insert_with(Instant::now);
-            (since + limits.message_timeout, slow(limits.message_timeout))
+            (since + limits.message_timeout, limits.message_timeout, slow)
         };
         self.input.reserve(READ);
         loop {
@@ -360,7 +362,7 @@ impl Connection {
                 biased;
                 read = self.transport.read_buf(&mut self.input) => Some(read?),
                 () = alarm => None,
-                () = self.shutdown.cancelled() => return Err(End::Notice(shutting_down())),
+                () = self.shutdown.as_mut() => return Err(End::Notice(shutting_down())),
                 () = self.followers.published() => return Ok(()),
             };
             match read {
@@ -369,7 +371,7 @@ impl Connection {
                     return Ok(());
                 }
                 None if Instant::now() < deadline => {}
-                None => return Err(End::Notice(late)),
+                None => return Err(End::Notice(late(limit))),
             }
         }
     }

@@ -98,6 +98,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     socket.set_reuseaddr(true)?;
+    // Answers are written whole, so that there is nothing to wait for. What is accepted inherits it.
+    socket.set_nodelay(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -147,8 +149,6 @@ async fn accept(
         let shutdown = shutdown.clone();
         connections.spawn(async move {
             let _held = (permit, place);
-            // Answers are written whole, so that there is nothing to wait for.
-            let _ = stream.set_nodelay(true);
             Connection::new(service, stream, peer, shutdown)
                 .serve(kind == Kind::Ldaps)
                 .await;

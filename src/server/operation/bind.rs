@@ -179,7 +179,7 @@ async fn decide(
             mechanism,
             credentials,
         } => match mechanism {
-            b"PLAIN" => plain(call, continued, credentials).await,
+            b"PLAIN" => Box::pin(plain(call, continued, credentials)).await,
             b"EXTERNAL" => external(call, session, credentials.unwrap_or_default()),
             // RFC 4513 section 5.2.1.2.
             b"" => Decision::refused(

@@ -141,11 +141,11 @@ pub(super) async fn start(
                 Err(result) => result.into(),
             }
         }
+        // Boxed, so that the other operations carry none of it.
         Operation::Extended(extended) => {
-            return extended::start(&call, session, outstanding, extended, out).await;
+            return Box::pin(extended::start(&call, session, outstanding, extended, out)).await;
         }
         Operation::Compare(compare) => compare::compare(&call, compare).into(),
-        // Boxed, so that the other operations carry none of it.
         Operation::Add(add) => Box::pin(update::add(&call, session, add)).await,
         Operation::Delete(dn) => Box::pin(update::delete(&call, session, dn)).await,
         Operation::Modify(modify) => Box::pin(update::modify(&call, session, modify)).await,
