@@ -114,7 +114,7 @@ const SECRETS: &[&str] = &[
 ];
 
 /// The secret attribute types of one schema.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secrets(Arc<[AttributeId]>);
 
 impl Secrets {

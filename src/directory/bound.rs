@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A filter that can be evaluated against one snapshot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum BoundFilter {
     /// All of these; none means true (RFC 4526).
     And(Vec<Self>),
@@ -35,7 +35,7 @@ pub enum BoundFilter {
 }
 
 /// An assertion about the values of some attribute types.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Item {
     /// The type asked about and its subtypes.
     pub(super) attributes: Types,
@@ -55,7 +55,7 @@ pub struct Item {
 }
 
 /// The attribute types of an item: nearly always one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Types {
     One(AttributeId),
     Many(Box<[AttributeId]>),
@@ -85,7 +85,7 @@ impl Deref for Types {
 }
 
 /// What must hold of one value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Test {
     Present,
     Equal {
@@ -125,7 +125,7 @@ pub(super) enum Test {
 }
 
 /// The normalized parts of a substring assertion.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Parts {
     pub(super) initial: Option<Vec<u8>>,
     pub(super) any: Vec<Vec<u8>>,

@@ -67,6 +67,8 @@ impl<'s> Builder<'s> {
         next.seq = seq;
         // Until it is known what the change affects.
         next.written = Arc::default();
+        next.copies = Arc::default();
+        next.proven = Arc::default();
         Self {
             next,
             slices,

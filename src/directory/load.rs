@@ -342,6 +342,8 @@ fn empty_snapshot(
         changes: ChangeLog::empty(),
         special: Special::default(),
         written: Arc::default(),
+        copies: Arc::default(),
+        proven: Arc::default(),
         columns: Arc::default(),
         count: 0,
         unselective: false,

@@ -11,6 +11,7 @@ mod changes;
 mod column;
 pub mod config;
 mod containers;
+mod copies;
 pub mod derived;
 mod entries;
 mod evaluate;
@@ -25,6 +26,7 @@ mod naming;
 mod packed;
 mod plan;
 mod postings;
+mod proven;
 mod record;
 mod reference;
 mod region;
@@ -52,6 +54,7 @@ use uuid::Uuid;
 pub use self::{
     bound::BoundFilter,
     changes::{NoPosition, Position},
+    copies::Copier,
     evaluate::Subject,
     identity::{Identity, InvalidIdentity},
     load::LoadSummary,

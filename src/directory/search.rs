@@ -11,12 +11,13 @@ use super::{
     column::Scan,
     evaluate::Subject,
     plan::Candidates,
+    proven::Proof,
     region::Region,
     snapshot::Snapshot,
 };
 use crate::proto::request::SearchScope;
 
-/// Candidates that it pays to look at in columns first.
+/// Candidates that it pays to look at in columns first, and to remember.
 const MANY: usize = if cfg!(test) { 1 } else { 256 };
 
 /// The entries of one version of the directory that a search finds, one after the other.
@@ -30,6 +31,8 @@ pub struct Search {
     region: Option<Box<Region>>,
     /// What can be told of many candidates at once.
     scan: Option<Box<Scan>>,
+    /// What is known of many candidates.
+    proof: Option<Box<Proof>>,
     rest: Rest,
     /// Candidates looked at so far.
     pub examined: u64,
@@ -81,16 +84,23 @@ impl Search {
         region: Option<Box<Region>>,
         filter: BoundFilter,
     ) -> Self {
+        let mut proof = None;
         let rest = match Candidates::plan(&snapshot, base, scope, region.as_deref(), &filter) {
             Candidates::All => Rest::All(0..snapshot.id_bound()),
             Candidates::One(one) => Rest::One(one),
-            Candidates::Some(bitmap) => Rest::Some(bitmap.into_iter()),
+            Candidates::Some(mut bitmap) => {
+                if region.is_none() && bitmap.len() > MANY as u64 {
+                    proof = Proof::narrow(&snapshot, base, scope, &filter, &mut bitmap);
+                }
+                Rest::Some(bitmap.into_iter())
+            }
         };
         let scan = (rest.len() > MANY)
             .then(|| Scan::of(&snapshot, &filter).map(Box::new))
             .flatten();
         Self {
             scan,
+            proof: proof.map(Box::new),
             rest,
             ..Self::of_none(snapshot, base, scope, region, filter)
         }
@@ -111,6 +121,7 @@ impl Search {
             filter,
             region,
             scan: None,
+            proof: None,
             rest: Rest::All(0..0),
             examined: 0,
         }
@@ -132,16 +143,31 @@ impl Search {
                 return Step::Complete;
             };
             self.examined += 1;
+            if let Some(proof) = &mut self.proof
+                && proof.is_known(candidate)
+            {
+                *budget = left;
+                return Step::Match(candidate);
+            }
             if let Some(scan) = &mut self.scan
                 && !scan.may_match(&self.snapshot, candidate, budget)
             {
                 continue;
             }
             *budget = left.min(*budget);
-            if self.matches(candidate) {
+            let is_match = self.matches(candidate);
+            if let Some(proof) = &mut self.proof {
+                proof.learn(candidate, is_match);
+            }
+            if is_match {
                 return Step::Match(candidate);
             }
         }
+    }
+
+    /// Whether it has many candidates, or had: its entries are worth to be kept as they are written.
+    pub fn is_wide(&self) -> bool {
+        self.proof.is_some() || self.examined > MANY as u64
     }
 
     /// About how many more entries will be found, if the candidates to come are like those of which
@@ -164,7 +190,8 @@ impl Search {
             Rest::Some(ids) => 2 * ids.len(),
         };
         let scan = self.scan.as_ref().map_or(0, |scan| scan.octets());
-        size_of::<Self>() + rest + scan + octets_of(&self.filter)
+        let proof = self.proof.as_ref().map_or(0, |proof| proof.octets());
+        size_of::<Self>() + rest + scan + proof + octets_of(&self.filter)
     }
 
     /// Whether an entry is one of those this search finds.

@@ -138,6 +138,8 @@ impl Facts {
         let mut everything = snapshot.clone();
         everything.unselective = true;
         everything.written = Arc::default();
+        everything.copies = Arc::default();
+        everything.proven = Arc::default();
         let select = &selector.source.select;
         let locate = |dn: &String| anchors.entry(selector.source, dn, snapshot);
         let named: RoaringBitmap = select

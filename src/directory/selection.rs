@@ -173,6 +173,35 @@ impl AttributeSelection {
         self.write_stored(attributes, |stored| self.selects(snapshot, stored), out);
     }
 
+    /// Whether the change log names every entry of which it writes other octets after a change, and
+    /// it copies whole values.
+    pub(super) fn is_logged(&self) -> bool {
+        let by_name_only = |(_, derivation): &(_, Derivation)| derivation.is_by_name_only();
+        self.shape.is_none() && !self.derived.iter().any(by_name_only)
+    }
+
+    /// Whether two selections without a shape write the same of every entry.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let Self {
+            all_user,
+            all_operational,
+            wanted,
+            derived,
+            merged: _,
+            secrets,
+            types_only,
+            shape,
+        } = self;
+        *all_user == other.all_user
+            && *all_operational == other.all_operational
+            && *types_only == other.types_only
+            && *wanted == other.wanted
+            && *derived == other.derived
+            && *secrets == other.secrets
+            && shape.is_none()
+            && other.shape.is_none()
+    }
+
     /// Whether an entry that is served in both versions looks different under this selection; its
     /// own change is one even where the values are others than those asked for.
     pub fn is_changed(&self, before: &Snapshot, after: &Snapshot, id: EntryId) -> bool {

@@ -9,6 +9,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{
+    EntryId,
     affected::Trace,
     anchors::Anchors,
     build::{Builder, Built},
@@ -196,10 +197,13 @@ impl<'w> Transaction<'w> {
         let trace = std::mem::replace(&mut built.trace, Trace::none());
         let affected = trace.affected(self.last, &built.snapshot);
         if let Some(affected) = &affected {
-            let ids = affected
+            let ids: Vec<EntryId> = affected
                 .iter()
-                .filter_map(|uuid| built.snapshot.id_of(*uuid));
-            built.snapshot.written = Arc::new(self.last.written.without(ids));
+                .filter_map(|uuid| built.snapshot.id_of(*uuid))
+                .collect();
+            built.snapshot.written = Arc::new(self.last.written.without(ids.iter().copied()));
+            built.snapshot.copies = Arc::new(self.last.copies.without(&ids));
+            built.snapshot.proven = Arc::new(self.last.proven.without(&ids));
         }
         built
             .snapshot

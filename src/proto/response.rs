@@ -1,7 +1,9 @@
 //! Responses, appended to the connection's output buffer.
 
 use super::{MessageId, ResultCode, extended, request};
-use crate::ber::{self, Tag, write_integer, write_nested, write_octets};
+use crate::ber::{
+    self, Tag, integer_len, tlv_len, write_header, write_integer, write_nested, write_octets,
+};
 
 /// Octets of a diagnosticMessage, which may quote what the client sent.
 const MAX_DIAGNOSTIC: usize = 1024;
@@ -201,6 +203,29 @@ pub fn write_entry(
 ) {
     let contents = |out: &mut Vec<u8>| write_entry_contents(out, dn, attributes);
     write_message(out, id, tag::SEARCH_ENTRY, contents, controls);
+}
+
+/// Appends the operation of a SearchResultEntry, for [`write_entry_of`].
+pub fn write_entry_operation(
+    out: &mut Vec<u8>,
+    dn: impl FnOnce(&mut Vec<u8>),
+    attributes: impl FnOnce(&mut Vec<u8>),
+) {
+    write_nested(out, tag::SEARCH_ENTRY, |out| {
+        write_entry_contents(out, dn, attributes);
+    });
+}
+
+/// Appends a SearchResultEntry whose operation is encoded already.
+pub fn write_entry_of(out: &mut Vec<u8>, id: MessageId, operation: &[u8]) {
+    let id = i64::from(id.0);
+    write_header(
+        out,
+        ber::SEQUENCE,
+        tlv_len(integer_len(id)) + operation.len(),
+    );
+    write_integer(out, ber::INTEGER, id);
+    out.extend_from_slice(operation);
 }
 
 /// Appends the contents of a SearchResultEntry, as a read control carries them (RFC 4527).

@@ -45,7 +45,7 @@ fn place(id: AttributeId) -> (usize, u64) {
 }
 
 /// Attributes asked for by name, or by a class that allows them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
     /// Asked for without options; subtypes included.
     types: TypeSet,

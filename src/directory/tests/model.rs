@@ -9,7 +9,8 @@ use proptest::{prelude::*, sample::select};
 
 use super::build::*;
 use crate::{
-    directory::{EntryId, SelectSettings, Snapshot},
+    access::Secrets,
+    directory::{AttributeSelection, Copier, EntryId, SelectSettings, Snapshot},
     entry::Entry,
     proto::request::SearchScope,
 };
@@ -66,6 +67,32 @@ fn answers(snapshot: &Arc<Snapshot>) -> Vec<String> {
     }
     answers.sort();
     answers
+}
+
+/// What was kept of the versions before is what is written now.
+fn assert_copies(snapshot: &Arc<Snapshot>) {
+    let secrets = Secrets::new(snapshot.schema());
+    let lists: [&[&[u8]]; 3] = [&[b"*", b"+"], &[b"memberOf", b"cn"], &[b"tokenGroups"]];
+    for list in lists {
+        let selection = Arc::new(AttributeSelection::new(snapshot, list, false, &secrets));
+        let write = |id, out: &mut Vec<u8>| {
+            selection.write_name(snapshot, id, out);
+            let entry = snapshot.entry(id).unwrap();
+            selection.write(snapshot, id, &entry.attributes, out);
+        };
+        for _ in 0..2 {
+            let Some(mut copier) = Copier::new(snapshot, &selection, b"") else {
+                continue;
+            };
+            let served = (0..snapshot.id_bound()).map(EntryId);
+            for id in served.filter(|id| snapshot.is_served(*id)) {
+                let mut written = Vec::new();
+                write(id, &mut written);
+                let octets = copier.get(id, |out| write(id, out));
+                assert_eq!(octets, written, "{}", snapshot.dn(id));
+            }
+        }
+    }
 }
 
 /// The identities of the entries that were in another version otherwise, or that a filter found.
@@ -242,6 +269,7 @@ proptest! {
             prop_assert_eq!(now.stored(), loaded.stored());
             prop_assert_eq!(picture(&now), picture(&loaded));
             prop_assert_eq!(answers(&now), answers(&loaded));
+            assert_copies(&now);
             kept.push((Arc::clone(&now), picture(&now)));
         }
         for (snapshot, before) in kept {

@@ -10,10 +10,10 @@ pub(in crate::server) use self::selections::Selections;
 pub(super) use self::selections::resolve;
 use super::Call;
 use crate::{
-    directory::{AttributeSelection, EntryId, PackedAttributes, Snapshot, ValueFilter},
+    directory::{AttributeSelection, Copier, EntryId, PackedAttributes, Snapshot, ValueFilter},
     proto::{
         LdapResult, MessageId,
-        response::{ResponseControl, write_entry},
+        response::{ResponseControl, write_entry, write_entry_of, write_entry_operation},
     },
 };
 
@@ -22,6 +22,8 @@ use crate::{
 pub(super) struct EntryWriter {
     selection: Arc<AttributeSelection>,
     dereference: Option<Dereference>,
+    /// What entries are copied from, for an answer that has many.
+    copier: Option<Copier>,
 }
 
 impl EntryWriter {
@@ -49,6 +51,7 @@ impl EntryWriter {
         Ok(Self {
             selection,
             dereference,
+            copier: None,
         })
     }
 
@@ -94,6 +97,46 @@ impl EntryWriter {
             controls,
         );
         Ok(())
+    }
+
+    /// Appends one of many SearchResultEntries, all of one version of the directory, as it was
+    /// written before where that is known.
+    ///
+    /// # Errors
+    /// As [`EntryWriter::write`].
+    pub(super) fn write_one_of_many(
+        &mut self,
+        snapshot: &Snapshot,
+        message: MessageId,
+        id: EntryId,
+        out: &mut Vec<u8>,
+    ) -> Result<(), LdapResult> {
+        if self.copier.is_none() && self.dereference.is_none() {
+            self.copier = Copier::new(snapshot, &self.selection, &[]);
+        }
+        let Some(copier) = &mut self.copier else {
+            return self.write(snapshot, message, id, &[], out);
+        };
+        let selection = &self.selection;
+        let operation = copier.get(id, |out| {
+            let Some(entry) = snapshot.entry(id) else {
+                return;
+            };
+            write_entry_operation(
+                out,
+                |out| selection.write_name(snapshot, id, out),
+                |out| selection.write(snapshot, id, &entry.attributes, out),
+            );
+        });
+        if !operation.is_empty() {
+            write_entry_of(out, message, operation);
+        }
+        Ok(())
+    }
+
+    /// Lets go of what is held to write many.
+    pub(super) fn rest(&mut self) {
+        self.copier = None;
     }
 
     /// Appends a SearchResultEntry of an entry that is made up, like the root DSE.

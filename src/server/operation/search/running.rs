@@ -136,7 +136,13 @@ impl Running {
                         return Some(result);
                     }
                     let snapshot = self.search.snapshot();
-                    if let Err(result) = self.writer.write(snapshot, self.id, entry, &[], out) {
+                    let written = if self.search.is_wide() {
+                        let writer = &mut self.writer;
+                        writer.write_one_of_many(snapshot, self.id, entry, out)
+                    } else {
+                        self.writer.write(snapshot, self.id, entry, &[], out)
+                    };
+                    if let Err(result) = written {
                         return Some(result);
                     }
                     self.returned += 1;
@@ -187,6 +193,7 @@ impl Running {
         write_result(out, self.id, response::tag::SEARCH_DONE, &result, &controls);
         self.count(service, &result);
         if let Some(room) = room {
+            self.writer.rest();
             pages.keep(self, room);
         }
     }
