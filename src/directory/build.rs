@@ -85,7 +85,7 @@ impl<'s> Builder<'s> {
     /// The snapshot with every selection up to date.
     pub(super) fn finish(mut self) -> Built {
         let schema = Arc::clone(&self.next.schema);
-        self.next.index.settle(&schema);
+        self.next.index.end_bulk(&schema);
         self.next.special = Special::gather(&self.next);
         for (position, source) in self.sources.iter().enumerate() {
             Selector::new(source, origin_of(position)).run(&mut self);

@@ -220,7 +220,7 @@ impl Index {
     /// From here until [`Index::end_bulk`] most of what is inserted waits for [`Index::settle`],
     /// which shares the work among all processors.
     pub(super) fn begin_bulk(&mut self) {
-        self.bulk = Some(Vec::new());
+        self.bulk.get_or_insert_default();
     }
 
     /// Makes the indexes complete, and keeps them so.

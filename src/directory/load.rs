@@ -1,6 +1,14 @@
 //! The start: from all records to the first snapshot, and what is repaired on the way.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    panic::resume_unwind,
+    sync::{
+        Arc,
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread,
+};
 
 use uuid::Uuid;
 
@@ -29,7 +37,7 @@ use crate::{
     entry::Origin,
     mapping::{idmap::SliceTable, policy::MemberUid},
     schema::Schema,
-    store::{Batch, ChangeSeq, CorruptRecord, LoadReport, Store},
+    store::{Batch, ChangeSeq, CorruptRecord, LoadReport, Store, StoreError},
 };
 
 /// Reads everything once.
@@ -61,14 +69,16 @@ pub(super) fn load(
     // What is loaded is nothing new to those who saw it before.
     load.builder.trace = Trace::none();
     load.builder.next.index.begin_bulk();
-    let mut loader = EntryLoader::default();
-    let report = store.load(&mut |key, payload| {
-        loader.visit(key, payload, &mut |loaded| load.take(loaded));
+    let report = thread::scope(|scope| {
+        let (sender, batches) = sync_channel(MOST_BATCHES);
+        let store = store.as_ref();
+        let reader = scope.spawn(move || read(store, &sender));
+        for loaded in batches.into_iter().flatten() {
+            load.take(loaded);
+        }
+        // One that panicked is as good as a panic here.
+        reader.join().unwrap_or_else(|panic| resume_unwind(panic))
     })?;
-    for damaged in &report.corrupt {
-        loader.visit_damaged(damaged, &mut |loaded| load.take(loaded));
-    }
-    loader.finish(&mut |loaded| load.take(loaded));
     load.judge(&report);
     let Load {
         mut builder,
@@ -135,6 +145,32 @@ pub(super) fn load(
     Ok((writer, snapshot, summary))
 }
 
+/// Pieces that are passed on at once.
+const BATCH: usize = if cfg!(test) { 4 } else { 256 };
+/// Batches that may wait for the one who takes them.
+const MOST_BATCHES: usize = 16;
+
+/// Reads, checks and decodes all records, while another thread works on what came before.
+fn read(store: &dyn Store, sender: &SyncSender<Vec<Loaded>>) -> Result<LoadReport, StoreError> {
+    let mut batch = Vec::with_capacity(BATCH);
+    // Nobody takes anything any more only where the other thread panicked.
+    let mut pass_on = |loaded| {
+        batch.push(loaded);
+        if batch.len() == BATCH {
+            let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+            let _ = sender.send(full);
+        }
+    };
+    let mut loader = EntryLoader::default();
+    let report = store.load(&mut |key, payload| loader.visit(key, payload, &mut pass_on))?;
+    for damaged in &report.corrupt {
+        loader.visit_damaged(damaged, &mut pass_on);
+    }
+    loader.finish(&mut pass_on);
+    let _ = sender.send(batch);
+    Ok(report)
+}
+
 /// What [`super::Directory::open`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadSummary {
@@ -167,7 +203,7 @@ struct Load<'s> {
 }
 
 impl Load<'_> {
-    fn take(&mut self, loaded: Loaded<'_>) {
+    fn take(&mut self, loaded: Loaded) {
         match loaded {
             Loaded::Body(entry) => {
                 if let Origin::Source(name) = &entry.origin
@@ -187,20 +223,20 @@ impl Load<'_> {
                 targets,
             } => {
                 for target in targets {
-                    self.builder.put_link(uuid, attribute, target);
+                    self.builder.put_link(uuid, &attribute, target);
                 }
             }
             Loaded::Meta { name, payload } => {
                 if name.starts_with(CHANGES) {
-                    self.kept_changes.take(name, payload);
+                    self.kept_changes.take(&name, &payload);
                 }
                 if name.starts_with(SELECT) {
-                    self.take_anchor(name, payload);
+                    self.take_anchor(&name, &payload);
                 }
                 let Some(source) = name.strip_prefix(SOURCE) else {
                     return;
                 };
-                match serde_json::from_slice::<SourceRecord>(payload) {
+                match serde_json::from_slice::<SourceRecord>(&payload) {
                     Ok(record) => {
                         self.builder
                             .next
@@ -208,7 +244,7 @@ impl Load<'_> {
                             .insert(source.to_owned(), Arc::new(record));
                     }
                     Err(error) => {
-                        self.unreadable.push(record::meta_key(name));
+                        self.unreadable.push(record::meta_key(&name));
                         let problem = format!("source {source}: {error}");
                         self.summary.problems.push(problem);
                     }

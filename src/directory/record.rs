@@ -210,7 +210,7 @@ pub(super) fn entry_from<'r>(
 
 /// What the records of a store say, piece by piece.
 #[derive(Debug)]
-pub(super) enum Loaded<'r> {
+pub(super) enum Loaded {
     /// An entry whose links have no targets yet.
     Body(Entry),
     /// Some targets of a link of an entry whose body came before.
@@ -218,16 +218,16 @@ pub(super) enum Loaded<'r> {
         /// The entry.
         uuid: Uuid,
         /// The link's name.
-        attribute: &'r str,
+        attribute: String,
         /// Where it points.
         targets: Vec<Uuid>,
     },
     /// A value that belongs to no entry.
     Meta {
         /// Its name.
-        name: &'r str,
+        name: String,
         /// What it is.
-        payload: &'r [u8],
+        payload: Vec<u8>,
     },
     /// An entry that cannot be believed; its body may have come before.
     Rejected {
@@ -250,7 +250,7 @@ pub(super) struct EntryLoader {
 }
 
 /// What is called with each piece.
-pub(super) type Take<'t> = &'t mut dyn FnMut(Loaded<'_>);
+pub(super) type Take<'t> = &'t mut dyn FnMut(Loaded);
 
 impl EntryLoader {
     /// Takes one sound record.
@@ -262,7 +262,10 @@ impl EntryLoader {
                 attribute,
                 first,
             }) => self.visit_links(uuid, attribute, first, payload, take),
-            Ok(Key::Meta(name)) => take(Loaded::Meta { name, payload }),
+            Ok(Key::Meta(name)) => take(Loaded::Meta {
+                name: name.to_owned(),
+                payload: payload.to_vec(),
+            }),
             Err(error) => take(Loaded::Problem(error.to_string())),
         }
     }
@@ -324,7 +327,7 @@ impl EntryLoader {
         match decode_targets(attribute, first, payload) {
             Ok(targets) => take(Loaded::Targets {
                 uuid,
-                attribute,
+                attribute: attribute.to_owned(),
                 targets,
             }),
             Err(error) => self.reject(uuid, error, take),

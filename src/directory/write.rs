@@ -29,6 +29,9 @@ pub(super) const SLICES: &str = "idmap";
 /// The meta records with what is remembered of each source start so.
 pub(super) const SOURCE: &str = "source/";
 
+/// Entries of one change from which on the indexes are made in bulk.
+const MANY: usize = if cfg!(test) { 8 } else { 4096 };
+
 /// A change while it is made: the records it writes and the snapshot that will show it. Nothing of
 /// it is stored or seen before the end.
 ///
@@ -135,6 +138,9 @@ impl<'w> Transaction<'w> {
             self.note_group(entry.uuid);
         }
         self.stage(entry.uuid, &record::records_of(&entry));
+        if self.touched.len() >= MANY {
+            self.builder.next.index.begin_bulk();
+        }
         self.builder.put(&entry);
     }
 

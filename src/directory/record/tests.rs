@@ -74,7 +74,7 @@ struct Collected {
 }
 
 impl Collected {
-    fn take(&mut self, loaded: Loaded<'_>) {
+    fn take(&mut self, loaded: Loaded) {
         match loaded {
             Loaded::Body(entry) => self.entries.push(entry),
             Loaded::Targets {
@@ -87,10 +87,10 @@ impl Collected {
                     .iter_mut()
                     .find(|entry| entry.uuid == uuid)
                     .unwrap();
-                entry.link_mut(attribute).extend(targets);
+                entry.link_mut(&attribute).extend(targets);
             }
             Loaded::Meta { name, payload } => {
-                self.meta.insert(name.to_owned(), payload.to_vec());
+                self.meta.insert(name, payload);
             }
             Loaded::Rejected { uuid, reason } => {
                 self.entries.retain(|entry| entry.uuid != uuid);
@@ -261,7 +261,7 @@ fn a_damaged_record_drops_its_entry_only() {
     assert!(store.corrupt(&victim));
     let mut loader = EntryLoader::default();
     let mut collected = Collected::default();
-    let mut take = |loaded: Loaded<'_>| collected.take(loaded);
+    let mut take = |loaded: Loaded| collected.take(loaded);
     let report = store
         .load(&mut |key, payload| loader.visit(key, payload, &mut take))
         .unwrap();
