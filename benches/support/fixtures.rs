@@ -72,11 +72,11 @@ fn bind() -> Vec<u8> {
 pub(crate) const FILTERS: &[(&str, &str); 3] = &[
     (
         "user",
-        "(&(uid=u004242)(objectclass=posixAccount)(uid=*)(&(uidNumber=*)(!(uidNumber=0))))",
+        "(&(uid=u000424)(objectclass=posixAccount)(uid=*)(&(uidNumber=*)(!(uidNumber=0))))",
     ),
     (
         "groups",
-        "(&(member=uid=u004242,ou=people,dc=bench,dc=example)(objectClass=posixGroup)(cn=*))",
+        "(&(member=uid=u000424,ou=people,dc=bench,dc=example)(objectClass=posixGroup)(cn=*))",
     ),
     (
         "substring",
@@ -88,7 +88,7 @@ pub(crate) const FILTERS: &[(&str, &str); 3] = &[
 pub(crate) const MESSAGE_ID: i32 = 70_000;
 
 /// The user that the requests and filters are about.
-pub(crate) const USER: u32 = 4_242;
+pub(crate) const USER: u32 = 424;
 
 fn population() -> Population {
     // No groups: their members would be computed, and nobody asks for them here.

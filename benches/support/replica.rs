@@ -1,4 +1,4 @@
-//! A directory of 10,000 users and 200 groups in memory, as the server holds it.
+//! The generated directory in memory, as the server holds it.
 //!
 //! Unlike the rest of the support this uses the crate; benches name it beside the rest.
 
@@ -25,19 +25,25 @@ use crate::support::{fixtures, ldif};
 /// One version of the directory, and what nobody reads of it.
 pub(crate) struct Replica {
     pub(crate) population: Population,
+    pub(crate) directory: Arc<Directory>,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) secrets: Secrets,
     base: EntryId,
 }
 
 impl Replica {
-    /// Imports the generated directory; panics where that fails.
+    /// 10,000 users and 200 groups; panics where that fails.
     pub(crate) fn generate() -> Self {
-        Self::try_generate().unwrap_or_else(|error| panic!("the directory: {error:#}"))
+        Self::of_size(10_000, 200)
     }
 
-    fn try_generate() -> anyhow::Result<Self> {
-        let population = Population::generated(BASE, Pattern::default(), USERS, GROUPS);
+    /// Imports the generated directory; panics where that fails.
+    pub(crate) fn of_size(users: u32, groups: u32) -> Self {
+        Self::try_generate(users, groups).unwrap_or_else(|error| panic!("the directory: {error:#}"))
+    }
+
+    fn try_generate(users: u32, groups: u32) -> anyhow::Result<Self> {
+        let population = Population::generated(BASE, Pattern::default(), users, groups);
         let files = tempfile::tempdir()?;
         let content = files.path().join("content.ldif");
         ldif::write_file(&content, &population)?;
@@ -58,6 +64,7 @@ impl Replica {
         let base = snapshot.resolve_str(BASE).context("it has no base")?;
         Ok(Self {
             population,
+            directory: Arc::new(directory),
             snapshot,
             secrets,
             base,
@@ -129,6 +136,4 @@ pub(crate) fn octets<'a>(attributes: &[&'a str]) -> Vec<&'a [u8]> {
     attributes.iter().map(|name| name.as_bytes()).collect()
 }
 
-const USERS: u32 = 10_000;
-const GROUPS: u32 = 200;
 const MESSAGE_ID: MessageId = MessageId(fixtures::MESSAGE_ID);
