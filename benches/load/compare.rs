@@ -8,17 +8,12 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::floor;
-use crate::report::Report;
-use crate::run::Summary;
+use crate::report::{Report, dash};
+use crate::run::{Plan, Summary};
 
 /// Prints the server's processor time for each operation, and adduct's in ratio to the others'.
-pub(crate) fn print(reports: &[&Report]) {
-    let by_name = |name| {
-        reports
-            .iter()
-            .find(|report| report.server == Some(name))
-            .copied()
-    };
+pub(crate) fn print(reports: &[Report]) {
+    let by_name = |name| reports.iter().find(|report| report.server == Some(name));
     let Some(adduct) = by_name("adduct") else {
         return;
     };
@@ -41,8 +36,8 @@ pub(crate) fn print(reports: &[&Report]) {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    for (position, (plan, summary)) in adduct.runs.iter().enumerate() {
-        let micros = |report| at(report, position).and_then(Summary::server_micros);
+    for (plan, summary) in &adduct.runs {
+        let micros = |report| at(report, plan).and_then(Summary::server_micros);
         let (below, own, above) = (micros(floor), summary.server_micros(), micros(slapd));
         let rate = |rate: Option<f64>| rate.map_or_else(dash, |rate| format!("{rate:.0}"));
         table.add_row([
@@ -53,17 +48,17 @@ pub(crate) fn print(reports: &[&Report]) {
             ratio(own, below),
             ratio(above, own),
             rate(Some(summary.rate())),
-            rate(at(slapd, position).map(Summary::rate)),
+            rate(at(slapd, plan).map(Summary::rate)),
         ]);
     }
     println!("\n{table}");
 }
 
-fn at(report: Option<&Report>, position: usize) -> Option<&Summary> {
-    report?.runs.get(position).map(|(_, summary)| summary)
+fn at<'a>(report: Option<&'a Report>, plan: &Plan) -> Option<&'a Summary> {
+    report?.run(plan.workload)
 }
 
-fn number(micros: Option<f64>) -> String {
+pub(crate) fn number(micros: Option<f64>) -> String {
     match micros {
         Some(micros) if micros < 10.0 => format!("{micros:.2}"),
         Some(micros) => format!("{micros:.1}"),
@@ -71,12 +66,8 @@ fn number(micros: Option<f64>) -> String {
     }
 }
 
-fn ratio(above: Option<f64>, below: Option<f64>) -> String {
+pub(crate) fn ratio(above: Option<f64>, below: Option<f64>) -> String {
     above.zip(below).map_or_else(dash, |(above, below)| {
         format!("{:.2}", above / below.max(f64::EPSILON))
     })
-}
-
-fn dash() -> String {
-    "-".to_owned()
 }

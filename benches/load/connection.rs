@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::support::ber;
 use crate::support::requests::{self, Answer};
-use crate::target::{Security, Target};
+use crate::target::{Credentials, Security, Target};
 
 /// A connection with requests to write and answers to read.
 pub(crate) struct Connection<S = Box<dyn Transport>> {
@@ -50,9 +50,9 @@ impl Connection {
 }
 
 impl<S: Transport> Connection<S> {
-    /// Binds as whom the target names.
-    pub(crate) async fn bind(&mut self, target: &Target) -> anyhow::Result<()> {
-        let Some(credentials) = &target.credentials else {
+    /// Binds, where there is somebody to bind as.
+    pub(crate) async fn bind(&mut self, credentials: Option<&Credentials>) -> anyhow::Result<()> {
+        let Some(credentials) = credentials else {
             return Ok(());
         };
         let password = credentials.password.as_bytes();

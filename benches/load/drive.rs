@@ -78,6 +78,29 @@ impl Load<'_> {
         Ok(())
     }
 
+    /// Changes entries one by one; the latency of a change runs until a search has shown it.
+    pub(crate) async fn changes(
+        self,
+        mut connection: Connection,
+        mut generator: Generator,
+    ) -> anyhow::Result<()> {
+        let mut pipeline = Pipeline::new(1, self.checks);
+        let mut undone = self.operations;
+        while undone > 0 && Instant::now() < self.schedule.end {
+            undone -= 1;
+            let started = Instant::now();
+            let mut steps = Statistics::default();
+            for _ in 0..2 {
+                let (id, expected) = pipeline.begin(started).context("no slot")?;
+                generator.next(Workload::Update, connection.output(), id, expected);
+                self.answer(&mut connection, &mut pipeline, &mut steps)
+                    .await?;
+            }
+            self.statistics.borrow_mut().add_steps(steps);
+        }
+        connection.unbind().await
+    }
+
     /// One connection; its latency runs from the connect to the server's end of it.
     async fn connect(self) -> anyhow::Result<()> {
         let started = Instant::now();
@@ -110,7 +133,7 @@ impl Load<'_> {
         self.answer(&mut connection, &mut pipeline, &mut steps)
             .await?;
 
-        self.statistics.borrow_mut().add_login(steps);
+        self.statistics.borrow_mut().add_steps(steps);
         connection.unbind().await?;
         connection.closed().await
     }

@@ -27,10 +27,13 @@ mod compare;
 mod connection;
 mod drive;
 mod floor;
+mod growth;
+mod idle;
 mod options;
 mod process;
 mod report;
 mod run;
+mod size;
 mod statistics;
 #[path = "../support/mod.rs"]
 mod support;
@@ -45,10 +48,13 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use clap::Parser;
 
+use crate::idle::Idle;
 use crate::options::{Options, Transport};
+use crate::process::Usage;
 use crate::report::Report;
 use crate::run::{Plan, Summary};
-use crate::support::population::{Population, SERVICE, password};
+use crate::size::Size;
+use crate::support::population::{ADMINISTRATOR, Population, SERVICE, password};
 use crate::support::server::{self, Server};
 use crate::support::{adduct, ldif, slapd};
 use crate::target::{Credentials, Target, Trust};
@@ -74,9 +80,11 @@ fn execute(options: &Options) -> anyhow::Result<bool> {
         );
         return Ok(true);
     }
-    let population = Arc::new(options.population()?);
+    let populations = options.populations()?;
     if let Some(path) = &options.write_ldif {
-        ldif::write_file(path, &population)?;
+        for population in &populations {
+            ldif::write_file(path, population)?;
+        }
         return Ok(true);
     }
 
@@ -87,22 +95,54 @@ fn execute(options: &Options) -> anyhow::Result<bool> {
     if options.pin {
         server::pin()?;
     }
+    idle::raise_limit()?;
 
-    let plans = if options.self_check {
-        self_check(options, &population)
+    let mut reports = Vec::new();
+    for population in populations {
+        let measured = measure(options, &Arc::new(population))?;
+        if !options.json {
+            for report in &measured {
+                report.print_table();
+            }
+            compare::print(&measured);
+            size::print(&measured);
+        }
+        reports.extend(measured);
+    }
+    if options.json {
+        report::print_json(&reports)?;
     } else {
-        measurements(options, &population)?
+        growth::print(&reports);
+    }
+    // All of them, not up to the first.
+    let right = reports.iter().filter(|report| report.complain()).count();
+    Ok(right == reports.len())
+}
+
+/// Drives all servers with one directory.
+fn measure(options: &Options, population: &Arc<Population>) -> anyhow::Result<Vec<Report>> {
+    let plans = if options.self_check {
+        self_check(options, population)
+    } else {
+        measurements(options, population)?
     };
-    let mut subjects = subjects(options, &population)?;
+    let mut subjects = subjects(options, population)?;
+    for subject in &mut subjects {
+        subject.measure_idle(options, population)?;
+    }
     for plan in plans {
+        let mut subjects: Vec<&mut Subject> = subjects
+            .iter_mut()
+            .filter(|subject| plan.workload.has_floor() || subject.teacher.is_none())
+            .collect();
         for subject in &mut subjects {
-            subject.prepare(options, &population, &plan)?;
+            subject.prepare(options, population, &plan)?;
         }
         let mut rounds: Vec<Vec<Summary>> = subjects.iter().map(|_| Vec::new()).collect();
         for _ in 0..options.rounds {
             for (subject, done) in subjects.iter().zip(&mut rounds) {
                 let process = subject.process_id(options);
-                let summary = run::run(&plan, &subject.target, &population, process)
+                let summary = run::run(&plan, &subject.target, population, process)
                     .with_context(|| format!("workload {}", plan.workload))?;
                 done.push(summary);
             }
@@ -113,16 +153,7 @@ fn execute(options: &Options) -> anyhow::Result<bool> {
             }
         }
     }
-    let reports: Vec<&Report> = subjects.iter().map(|subject| &subject.report).collect();
-    if options.json {
-        report::print_json(&reports)?;
-    } else {
-        for report in &reports {
-            report.print_table();
-        }
-        compare::print(&reports);
-    }
-    Ok(reports.iter().all(|report| report.complain()))
+    subjects.into_iter().map(Subject::finish).collect()
 }
 
 /// A server to drive, and what came of it.
@@ -142,33 +173,11 @@ impl Subject {
         transport: Transport,
         server: Server,
     ) -> anyhow::Result<Self> {
-        if server.name() != floor::NAME {
-            eprintln!(
-                "load: {} loaded {} users and {} groups in {:.1} s, then started in {:.2} s",
-                server.name(),
-                population.users(),
-                population.groups(),
-                server.load_time().as_secs_f64(),
-                server.start_time().as_secs_f64(),
-            );
+        let target = target(options, population, transport, &server)?;
+        let mut report = Report::new(Some(server.name()), population.users());
+        if target.checks {
+            report.size = Some(Size::of(&server, &target, population)?);
         }
-        let service = || Credentials {
-            dn: population.service_dn(),
-            password: password(SERVICE),
-        };
-        let uri = match transport {
-            Transport::Ldaps => server.ldaps_uri(),
-            Transport::Ldap | Transport::Starttls => server.ldap_uri(),
-        };
-        let mut target = Target::new(
-            &uri,
-            transport == Transport::Starttls,
-            &Trust::File(server.ca_file()),
-            options.credentials()?.or_else(|| Some(service())),
-            false,
-        )?;
-        target.checks = server.name() != floor::NAME;
-        let report = Report::new(Some(server.name()));
         Ok(Self {
             server: Some(server),
             target: Arc::new(target),
@@ -177,7 +186,7 @@ impl Subject {
         })
     }
 
-    fn named(options: &Options) -> anyhow::Result<Self> {
+    fn named(options: &Options, users: u32) -> anyhow::Result<Self> {
         let uri = options.uri.as_deref().context("--uri is missing")?;
         let trust = match &options.ca {
             Some(path) => Trust::File(path.clone()),
@@ -194,9 +203,35 @@ impl Subject {
         Ok(Self {
             server: None,
             target: Arc::new(target),
-            report: Report::new(None),
+            report: Report::new(None, users),
             teacher: None,
         })
+    }
+
+    /// Opens connections that stay idle, where that is asked for.
+    fn measure_idle(&mut self, options: &Options, population: &Population) -> anyhow::Result<()> {
+        let (Some(server), Some(size)) = (&self.server, &mut self.report.size) else {
+            return Ok(());
+        };
+        let Some(wanted) = options.idle else {
+            return Ok(());
+        };
+        let before = Usage::of(&server.process_id().to_string())?;
+        for transport in [Transport::Ldap, Transport::Ldaps] {
+            let target = target(options, population, transport, server)?;
+            let process = server.process_id();
+            let idle = Idle::measure(&target, population, process, before, wanted)?;
+            size.idle.push(idle);
+        }
+        Ok(())
+    }
+
+    /// Stops the server, after a last look at it.
+    fn finish(mut self) -> anyhow::Result<Report> {
+        if let (Some(server), Some(size)) = (&self.server, &mut self.report.size) {
+            size.after_runs(server)?;
+        }
+        Ok(self.report)
     }
 
     /// Gets ready for a workload.
@@ -222,9 +257,39 @@ impl Subject {
     }
 }
 
+/// How to reach a server that was started here.
+fn target(
+    options: &Options,
+    population: &Population,
+    transport: Transport,
+    server: &Server,
+) -> anyhow::Result<Target> {
+    let uri = match transport {
+        Transport::Ldaps => server.ldaps_uri(),
+        Transport::Ldap | Transport::Starttls => server.ldap_uri(),
+    };
+    let service = || Credentials {
+        dn: population.service_dn(),
+        password: password(SERVICE),
+    };
+    let mut target = Target::new(
+        &uri,
+        transport == Transport::Starttls,
+        &Trust::File(server.ca_file()),
+        options.credentials()?.or_else(|| Some(service())),
+        false,
+    )?;
+    target.administrator = Some(Credentials {
+        dn: population.administrator_dn(),
+        password: password(ADMINISTRATOR),
+    });
+    target.checks = server.name() != floor::NAME;
+    Ok(target)
+}
+
 fn subjects(options: &Options, population: &Arc<Population>) -> anyhow::Result<Vec<Subject>> {
     let mut subjects = Vec::new();
-    if let Some(transport) = options.adduct {
+    if let Some(transport) = options.adduct() {
         let server = adduct::start(population)?;
         let teacher = Target::new(&server.ldap_uri(), false, &Trust::Nothing, None, false)?;
         subjects.push(Subject::started(options, population, transport, server)?);
@@ -236,12 +301,12 @@ fn subjects(options: &Options, population: &Arc<Population>) -> anyhow::Result<V
             subjects.insert(0, subject);
         }
     }
-    if let Some(transport) = options.slapd {
+    if let Some(transport) = options.slapd() {
         let server = slapd::start(population)?;
         subjects.push(Subject::started(options, population, transport, server)?);
     }
     if subjects.is_empty() {
-        subjects.push(Subject::named(options)?);
+        subjects.push(Subject::named(options, population.users())?);
     }
     Ok(subjects)
 }
@@ -271,7 +336,9 @@ fn self_check(options: &Options, population: &Population) -> Vec<Plan> {
         .into_iter()
         .filter(|workload| population.is_generated() || !workload.needs_generated())
         .map(|workload| Plan {
-            connections: 2,
+            connections: workload
+                .shape()
+                .map_or(2, |(connections, _)| connections.min(2)),
             pipeline: if workload.is_serial() { 1 } else { 4 },
             threads: 1,
             warmup: std::time::Duration::ZERO,

@@ -28,7 +28,7 @@ pub(crate) struct Options {
         default_missing_value = "ldap",
         conflicts_with = "uri"
     )]
-    pub(crate) adduct: Option<Transport>,
+    adduct: Option<Transport>,
 
     /// Start a slapd with the generated directory and drive that; after --adduct in turns.
     #[arg(
@@ -38,7 +38,15 @@ pub(crate) struct Options {
         default_missing_value = "ldap",
         conflicts_with = "uri"
     )]
-    pub(crate) slapd: Option<Transport>,
+    slapd: Option<Transport>,
+
+    /// Drive all servers that are started here over TLS.
+    #[arg(long, conflicts_with_all = ["uri", "starttls"])]
+    tls: bool,
+
+    /// Open this many connections to each of them first, plain and TLS, and say what they take.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10000", conflicts_with = "uri")]
+    pub(crate) idle: Option<u32>,
 
     /// Drive a server that only sends canned answers, learned from --adduct, in turns, too.
     #[arg(long, requires = "adduct")]
@@ -92,9 +100,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DN", default_value = BASE)]
     base: String,
 
-    /// How many users the generated directory has.
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
-    users: u32,
+    /// How many users the generated directory has; several sizes, separated by commas, follow each
+    /// other.
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
+    users: Vec<u32>,
 
     /// How many groups it has [default: one for 50 users].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100_000))]
@@ -181,18 +190,37 @@ impl Options {
             && self.serve_floor.is_none()
     }
 
-    pub(crate) fn population(&self) -> anyhow::Result<Population> {
+    /// How to talk to adduct, where it is to be driven.
+    pub(crate) fn adduct(&self) -> Option<Transport> {
+        self.transport(self.adduct)
+    }
+
+    /// How to talk to slapd, where it is to be driven.
+    pub(crate) fn slapd(&self) -> Option<Transport> {
+        self.transport(self.slapd)
+    }
+
+    fn transport(&self, named: Option<Transport>) -> Option<Transport> {
+        match named? {
+            Transport::Ldap if self.tls => Some(Transport::Ldaps),
+            named => Some(named),
+        }
+    }
+
+    /// The directories to drive, one after the other.
+    pub(crate) fn populations(&self) -> anyhow::Result<Vec<Population>> {
         let Some(path) = &self.users_file else {
-            let groups = self.groups.unwrap_or_else(|| self.users.div_ceil(50));
-            let pattern = self.user_pattern.clone();
-            return Ok(Population::generated(
-                &self.base, pattern, self.users, groups,
-            ));
+            let generated = |&users: &u32| {
+                let groups = self.groups.unwrap_or_else(|| users.div_ceil(50));
+                Population::generated(&self.base, self.user_pattern.clone(), users, groups)
+            };
+            return Ok(self.users.iter().map(generated).collect());
         };
         let names =
             fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         let names = names.lines().map(str::trim).filter(|name| !name.is_empty());
-        Population::listed(&self.base, names.map(str::to_owned).collect())
+        let names = names.map(str::to_owned).collect();
+        Ok(vec![Population::listed(&self.base, names)?])
     }
 
     pub(crate) fn credentials(&self) -> anyhow::Result<Option<Credentials>> {

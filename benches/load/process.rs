@@ -11,6 +11,8 @@ pub(crate) struct Usage {
     /// User and system time of all threads, those that ended included; in steps of 10 ms.
     pub(crate) processor: Duration,
     pub(crate) resident_kib: u64,
+    /// What of that no file backs.
+    pub(crate) own_kib: u64,
 }
 
 impl Usage {
@@ -30,14 +32,16 @@ impl Usage {
         let (Some(Ok(user)), Some(Ok(system))) = (times.next(), times.next()) else {
             anyhow::bail!("/proc/PID/stat without times");
         };
-        let resident = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|text| text.trim().strip_suffix(" kB")?.trim().parse().ok());
+        let kib = |name| {
+            let value = status.lines().find_map(|line| line.strip_prefix(name));
+            value.and_then(|text| text.trim().strip_suffix(" kB")?.trim().parse().ok())
+        };
+        let resident = kib("VmRSS:");
         ensure!(resident.is_some(), "process {process} has ended");
         Ok(Self {
             processor: Duration::from_millis((user + system) * MILLIS_PER_TICK),
             resident_kib: resident.unwrap_or(0),
+            own_kib: kib("RssAnon:").unwrap_or(0),
         })
     }
 }

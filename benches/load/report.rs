@@ -12,35 +12,45 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 
 use crate::run::{Plan, Summary, count};
+use crate::size::Size;
+use crate::workload::Workload;
 
 /// Gathers the runs against one server.
 pub(crate) struct Report {
     /// The server's name, where it was started here.
     pub(crate) server: Option<&'static str>,
+    /// How many users its directory has.
+    pub(crate) users: u32,
     pub(crate) runs: Vec<(Plan, Summary)>,
+    /// Where it was started here, too.
+    pub(crate) size: Option<Size>,
 }
 
-/// Prints all runs of all servers in one list.
-pub(crate) fn print_json(reports: &[&Report]) -> anyhow::Result<()> {
+/// Prints all runs of all servers in one list, and their sizes in another.
+pub(crate) fn print_json(reports: &[Report]) -> anyhow::Result<()> {
     let runs: Vec<_> = reports
         .iter()
         .flat_map(|report| {
-            let server = report.server;
-            report
-                .runs
-                .iter()
-                .map(move |(plan, summary)| json(server, plan, summary))
+            let runs = report.runs.iter();
+            runs.map(|(plan, summary)| json(report, plan, summary))
         })
         .collect();
-    println!("{}", serde_json::to_string_pretty(&runs)?);
+    let sizes: Vec<_> = reports
+        .iter()
+        .filter_map(|report| Some(report.size.as_ref()?.json(report)))
+        .collect();
+    let all = json!({ "runs": runs, "sizes": sizes });
+    println!("{}", serde_json::to_string_pretty(&all)?);
     Ok(())
 }
 
 impl Report {
-    pub(crate) fn new(server: Option<&'static str>) -> Self {
+    pub(crate) fn new(server: Option<&'static str>, users: u32) -> Self {
         Self {
             server,
+            users,
             runs: Vec::new(),
+            size: None,
         }
     }
 
@@ -48,9 +58,16 @@ impl Report {
         self.runs.push((plan.clone(), summary));
     }
 
+    /// What came of a workload, if it was run.
+    pub(crate) fn run(&self, workload: Workload) -> Option<&Summary> {
+        let mut runs = self.runs.iter();
+        let found = runs.find(|(plan, _)| plan.workload == workload);
+        found.map(|(_, summary)| summary)
+    }
+
     pub(crate) fn print_table(&self) {
         if let Some(server) = self.server {
-            println!("\n{server}");
+            println!("\n{server}, {} users", self.users);
         }
         println!("{}", self.table());
     }
@@ -132,11 +149,12 @@ fn row(plan: &Plan, summary: &Summary) -> Vec<String> {
     ]
 }
 
-fn json(server: Option<&str>, plan: &Plan, summary: &Summary) -> Value {
+fn json(report: &Report, plan: &Plan, summary: &Summary) -> Value {
     let statistics = &summary.statistics;
     let latency = &statistics.latency;
     json!({
-        "server": server,
+        "server": report.server,
+        "users": report.users,
         "workload": plan.workload.to_string(),
         "connections": plan.connections,
         "pipeline": plan.pipeline,
@@ -164,6 +182,6 @@ fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
 }
 
-fn dash() -> String {
+pub(crate) fn dash() -> String {
     "-".to_owned()
 }

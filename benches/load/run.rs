@@ -269,6 +269,9 @@ impl Worker {
         };
         let end = schedule.give_up.into();
         let in_time = match connection {
+            Some(connection) if self.plan.workload == Workload::Update => {
+                timeout_at(end, load.changes(connection, generator)).await
+            }
             Some(connection) => timeout_at(end, load.requests(connection, generator)).await,
             None => timeout_at(end, load.sessions(generator)).await,
         };
@@ -283,7 +286,12 @@ impl Worker {
         let _permit = setups.acquire().await?;
         let open = async {
             let mut connection = Connection::open(&self.target).await?;
-            connection.bind(&self.target).await?;
+            let administrator = self.target.administrator.as_ref();
+            let credentials = match self.plan.workload {
+                Workload::Update => administrator.or(self.target.credentials.as_ref()),
+                _ => self.target.credentials.as_ref(),
+            };
+            connection.bind(credentials).await?;
             anyhow::Ok(connection)
         };
         timeout(SETUP, open)
@@ -293,7 +301,7 @@ impl Worker {
     }
 }
 
-fn runtime() -> anyhow::Result<Runtime> {
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
     let mut builder = runtime::Builder::new_current_thread();
     builder.enable_all().build().context("starting a runtime")
 }

@@ -43,8 +43,8 @@ impl Statistics {
         }
     }
 
-    /// Adds the steps of one login as one operation: the last step's result and latency.
-    pub(crate) fn add_login(&mut self, steps: Self) {
+    /// Adds the steps of one login or change as one operation: the last step's result and latency.
+    pub(crate) fn add_steps(&mut self, steps: Self) {
         let (Some(&code), wrong) = (steps.results.keys().next_back(), steps.wrong) else {
             return; // It was over outside the time that is measured.
         };

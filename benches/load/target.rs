@@ -19,6 +19,8 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     pub(crate) security: Security,
     pub(crate) credentials: Option<Credentials>,
+    /// Who may change entries, where it is somebody else.
+    pub(crate) administrator: Option<Credentials>,
     /// Whether its answers are held against what they must be; the floor's are canned.
     pub(crate) checks: bool,
 }
@@ -74,8 +76,15 @@ impl Target {
             address,
             security,
             credentials,
+            administrator: None,
             checks: true,
         })
+    }
+}
+
+impl Target {
+    pub(crate) fn is_tls(&self) -> bool {
+        !matches!(self.security, Security::Plain)
     }
 }
 

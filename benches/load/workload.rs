@@ -45,12 +45,14 @@ pub(crate) enum Workload {
     Session,
     /// A new connection and its end.
     Connect,
+    /// One attribute of a user is changed by the administrator, and a search shows it.
+    Update,
     /// A compare of a user's objectClass that is false, as Apache sends for group members.
     Compare,
 }
 
 impl Workload {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::SearchUid,
         Self::SearchUidDeep,
         Self::SearchMember,
@@ -68,6 +70,7 @@ impl Workload {
         Self::Subschema,
         Self::Session,
         Self::Connect,
+        Self::Update,
         Self::Compare,
     ];
 
@@ -86,7 +89,12 @@ impl Workload {
 
     /// Whether only one request may be outstanding.
     pub(crate) fn is_serial(self) -> bool {
-        matches!(self, Self::Bind | Self::Enumerate) || self.opens_connections()
+        matches!(self, Self::Bind | Self::Enumerate | Self::Update) || self.opens_connections()
+    }
+
+    /// Whether answers can be learned beforehand.
+    pub(crate) fn has_floor(self) -> bool {
+        self != Self::Update
     }
 
     /// Whether each operation has a connection of its own.
@@ -105,7 +113,12 @@ impl Workload {
 
     /// The connections and requests outstanding that belong to it, whatever was asked for.
     pub(crate) fn shape(self) -> Option<(u32, u16)> {
-        (self == Self::SearchUidDeep).then_some((4, 16))
+        match self {
+            Self::SearchUidDeep => Some((4, 16)),
+            // Two might change the same entry, and neither would see its own value.
+            Self::Update => Some((1, 1)),
+            _ => None,
+        }
     }
 }
 
@@ -169,6 +182,8 @@ pub(crate) struct Generator {
     wrong_passwords: u8,
     /// Where the next page begins.
     cookie: Vec<u8>,
+    /// The change that a search has not shown yet.
+    change: Option<(u32, String)>,
 }
 
 impl Generator {
@@ -178,6 +193,7 @@ impl Generator {
             random: Random::new(seed),
             wrong_passwords,
             cookie: Vec::new(),
+            change: None,
         }
     }
 
@@ -229,6 +245,7 @@ impl Generator {
             Workload::Connect => {}
             Workload::Bind => self.bind(out, id, expected, None),
             Workload::Session => self.bind(out, id, expected, Some(Control::PasswordPolicy)),
+            Workload::Update => self.change(out, id, expected),
             Workload::Compare => self.compare(out, id, expected),
         }
     }
@@ -396,6 +413,22 @@ impl Generator {
         expected.result(requests::BIND_RESPONSE, code);
     }
 
+    fn change(&mut self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
+        if let Some((user, value)) = self.change.take() {
+            let base = (&*self.population.user_dn(user), Scope::BaseObject);
+            requests::search(out, id, base, &[CHANGED], None, |out| {
+                filter::present(out, "objectClass");
+            });
+            expected.entries(Some(1), CHANGED, &value);
+        } else {
+            let (user, value) = (self.user(), format!("changed {:016x}", self.random.next()));
+            let dn = self.population.user_dn(user);
+            requests::replace(out, id, &dn, CHANGED, &value);
+            expected.result(requests::MODIFY_RESPONSE, requests::SUCCESS);
+            self.change = Some((user, value));
+        }
+    }
+
     fn compare(&mut self, out: &mut Vec<u8>, id: i32, expected: &mut Expected) {
         let user = self.user();
         let dn = self.population.user_dn(user);
@@ -415,3 +448,6 @@ impl Generator {
         self.random.below(self.population.groups())
     }
 }
+
+/// What an update changes: neither indexed nor asked for by others.
+const CHANGED: &str = "description";

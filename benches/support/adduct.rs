@@ -1,5 +1,6 @@
 //! The program under test, built with the bench, as a throw-away server.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -14,13 +15,15 @@ pub(crate) fn start(population: &Population) -> anyhow::Result<Server> {
     let directory = tempfile::tempdir().context("making a directory for adduct")?;
     let ports = Ports::free()?;
     server::write_certificate(directory.path())?;
-    server::write_file(&directory.path().join(CONFIGURATION), &configuration(ports))?;
+    let text = configuration(ports, &population.administrator_dn());
+    server::write_file(&directory.path().join(CONFIGURATION), &text)?;
     let ldif = directory.path().join("content.ldif");
     ldif::write_file(&ldif, population)?;
 
     let mut import = adduct(directory.path());
     import.arg("import").arg(&ldif);
     let load_time = server::run("adduct import", &mut import)?;
+    fs::remove_file(ldif)?;
     let mut serve = adduct(directory.path());
     serve.arg("serve");
     Server::start("adduct", directory, ports, load_time, serve)
@@ -39,7 +42,7 @@ fn adduct(directory: &Path) -> Command {
 }
 
 /// What the server of the comparison does, too: passwords are taken without TLS.
-fn configuration(ports: Ports) -> String {
+fn configuration(ports: Ports, administrator: &str) -> String {
     let Ports { ldap, ldaps } = ports;
     format!(
         "version = 1
@@ -55,6 +58,9 @@ key_file = \"{KEY}\"
 
 [auth]
 insecure_plaintext_bind = true
+
+[access]
+administrators = [\"{administrator}\"]
 "
     )
 }

@@ -50,14 +50,19 @@ fn write_containers(out: &mut impl Write, population: &Population) -> io::Result
             "dn: ou={container},{base}\nobjectClass: organizationalUnit\nou: {container}\n\n"
         )?;
     }
-    let service = population::SERVICE;
-    writeln!(out, "dn: {}", population.service_dn())?;
-    writeln!(
-        out,
-        "objectClass: account\nobjectClass: simpleSecurityObject"
-    )?;
-    writeln!(out, "uid: {service}")?;
-    writeln!(out, "userPassword: {}\n", salted_sha1(service))
+    for (name, dn) in [
+        (population::SERVICE, population.service_dn()),
+        (population::ADMINISTRATOR, population.administrator_dn()),
+    ] {
+        writeln!(out, "dn: {dn}")?;
+        writeln!(
+            out,
+            "objectClass: account\nobjectClass: simpleSecurityObject"
+        )?;
+        writeln!(out, "uid: {name}")?;
+        writeln!(out, "userPassword: {}\n", salted_sha1(name))?;
+    }
+    Ok(())
 }
 
 fn write_user(out: &mut impl Write, population: &Population, user: u32) -> io::Result<()> {

@@ -128,10 +128,16 @@ impl Population {
     pub(crate) fn service_dn(&self) -> String {
         format!("uid={SERVICE},ou=services,{}", self.base)
     }
+
+    /// Who may change entries.
+    pub(crate) fn administrator_dn(&self) -> String {
+        format!("uid={ADMINISTRATOR},ou=services,{}", self.base)
+    }
 }
 
-/// The name of the service account; [`password`] holds for it, too.
+/// The names of the service account and of whoever may write; [`password`] holds for them, too.
 pub(crate) const SERVICE: &str = "service";
+pub(crate) const ADMINISTRATOR: &str = "administrator";
 
 /// The password of whoever has this name.
 pub(crate) fn password(name: &str) -> String {

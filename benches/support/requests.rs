@@ -10,6 +10,8 @@ pub(crate) const SEARCH_REQUEST: u8 = 0x63;
 pub(crate) const SEARCH_RESULT_ENTRY: u8 = 0x64;
 pub(crate) const SEARCH_RESULT_DONE: u8 = 0x65;
 pub(crate) const SEARCH_RESULT_REFERENCE: u8 = 0x73;
+pub(crate) const MODIFY_REQUEST: u8 = 0x66;
+pub(crate) const MODIFY_RESPONSE: u8 = 0x67;
 pub(crate) const COMPARE_REQUEST: u8 = 0x6e;
 pub(crate) const COMPARE_RESPONSE: u8 = 0x6f;
 pub(crate) const EXTENDED_REQUEST: u8 = 0x77;
@@ -199,6 +201,26 @@ pub(crate) fn compare(out: &mut Vec<u8>, id: i32, dn: &str, attribute: &str, val
             ber::nested(out, ber::SEQUENCE, |out| {
                 ber::octets(out, ber::OCTET_STRING, attribute.as_bytes());
                 ber::octets(out, ber::OCTET_STRING, value.as_bytes());
+            });
+        });
+    });
+}
+
+/// Appends a modify that replaces the values of one attribute by one.
+pub(crate) fn replace(out: &mut Vec<u8>, id: i32, dn: &str, attribute: &str, value: &str) {
+    message(out, id, None, |out| {
+        ber::nested(out, MODIFY_REQUEST, |out| {
+            ber::octets(out, ber::OCTET_STRING, dn.as_bytes());
+            ber::nested(out, ber::SEQUENCE, |out| {
+                ber::nested(out, ber::SEQUENCE, |out| {
+                    ber::integer(out, ber::ENUMERATED, 2);
+                    ber::nested(out, ber::SEQUENCE, |out| {
+                        ber::octets(out, ber::OCTET_STRING, attribute.as_bytes());
+                        ber::nested(out, 0x31, |out| {
+                            ber::octets(out, ber::OCTET_STRING, value.as_bytes());
+                        });
+                    });
+                });
             });
         });
     });

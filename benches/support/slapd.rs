@@ -18,7 +18,7 @@ use crate::support::server::{self, CERTIFICATE, KEY, Ports, Server};
 /// Loads the population with slapadd and serves it.
 pub(crate) fn start(population: &Population) -> anyhow::Result<Server> {
     let directory = tempfile::tempdir().context("making a directory for slapd")?;
-    write_configuration(directory.path(), population.base())?;
+    write_configuration(directory.path(), population)?;
     let ldif = directory.path().join("content.ldif");
     ldif::write_file(&ldif, population)?;
     let configuration = configuration(directory.path());
@@ -26,6 +26,7 @@ pub(crate) fn start(population: &Population) -> anyhow::Result<Server> {
     let mut slapadd = Command::new(SLAPADD);
     slapadd.arg("-q").arg("-f").arg(&configuration).arg("-l");
     let load_time = server::run("slapadd", slapadd.arg(&ldif))?;
+    fs::remove_file(ldif)?;
     let ports = Ports::free()?;
     let Ports { ldap, ldaps } = ports;
     let mut slapd = Command::new(SLAPD);
@@ -45,10 +46,11 @@ fn configuration(directory: &Path) -> PathBuf {
     directory.join("slapd.conf")
 }
 
-fn write_configuration(directory: &Path, base: &str) -> anyhow::Result<()> {
+fn write_configuration(directory: &Path, population: &Population) -> anyhow::Result<()> {
     fs::create_dir(directory.join("db")).context("making slapd's database directory")?;
     server::write_certificate(directory)?;
     let at = directory.display();
+    let (base, administrator) = (population.base(), population.administrator_dn());
     let text = format!(
         "include {SCHEMAS}/core.schema
 include {SCHEMAS}/cosine.schema
@@ -69,6 +71,7 @@ TLSCertificateKeyFile {at}/{KEY}
 
 database mdb
 suffix \"{base}\"
+rootdn \"{administrator}\"
 directory {at}/db
 maxsize 8589934592
 index objectClass,uid,uidNumber,gidNumber,member eq
