@@ -66,6 +66,9 @@ impl Report {
     }
 
     pub(crate) fn print_table(&self) {
+        if self.runs.is_empty() {
+            return;
+        }
         if let Some(server) = self.server {
             println!("\n{server}, {} users", self.users);
         }
