@@ -226,10 +226,12 @@ impl Index {
     /// Makes the indexes complete, and keeps them so.
     pub(super) fn end_bulk(&mut self, schema: &Schema) {
         self.settle(schema);
-        self.bulk = None;
-        self.equality.shrink();
-        self.presence.shrink();
-        self.substrings.shrink();
+        // Looks at everything there is, which single changes must not pay for.
+        if self.bulk.take().is_some() {
+            self.equality.shrink();
+            self.presence.shrink();
+            self.substrings.shrink();
+        }
     }
 
     /// Adds an entry's attributes.

@@ -21,6 +21,8 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    thread,
+    time::{Duration, Instant},
 };
 
 use ::sled::{Db, IVec};
@@ -45,6 +47,9 @@ const FIRST_CACHE_CAPACITY: u64 = 32 * 1024 * 1024;
 /// Sled asks whether its cache is full only after every 64th look at one of the pages of each
 /// 256th part of it, so that up to 16,000 pages would stay that nobody needs any more.
 const LOOK_AGAIN: usize = 4;
+
+/// How long sled may take to let go of its files after it was closed.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// Sled's log, in the store's directory.
 const LOG_FILE: &str = "db";
@@ -392,7 +397,7 @@ fn start(directory: &Path) -> Result<Db, StoreError> {
         } else {
             CACHE_CAPACITY
         });
-    let error = match config.open() {
+    let error = match open_when_closed(&config) {
         Ok(db) => return Ok(db),
         Err(error) => error,
     };
@@ -406,6 +411,26 @@ fn start(directory: &Path) -> Result<Db, StoreError> {
             .map_err(|error| engine_error("open", directory, &error));
     }
     Err(engine_error("open", directory, &error))
+}
+
+/// Opens sled; waits for one of this process that is being closed.
+///
+/// Our own lock is held, so that sled's is most likely held by threads of its own, which end a
+/// moment after it is let go.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "sled tells nobody when it is done"
+)]
+fn open_when_closed(config: &::sled::Config) -> ::sled::Result<Db> {
+    let deadline = Instant::now() + CLOSING;
+    loop {
+        match config.open() {
+            Err(error) if is_taken(&error) && Instant::now() < deadline => {
+                thread::sleep(CLOSING / 100);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Removes what a crash left of a snapshot: a half one under its working name, or an empty one.
@@ -474,11 +499,14 @@ fn sync_new_files(directory: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether somebody holds sled's lock, which it tells by its text alone.
+fn is_taken(error: &::sled::Error) -> bool {
+    matches!(error, ::sled::Error::Io(source) if source.to_string().starts_with("could not acquire lock"))
+}
+
 fn engine_error(action: &'static str, directory: &Path, error: &::sled::Error) -> StoreError {
-    // Sled tells a taken lock by its text alone. Ours is taken before, so this is a foreign tool.
-    if let ::sled::Error::Io(source) = error
-        && source.to_string().starts_with("could not acquire lock")
-    {
+    // Ours is taken before, so this is a foreign tool.
+    if is_taken(error) {
         return StoreError::InUse {
             directory: directory.to_owned(),
             holder: None,
