@@ -71,15 +71,9 @@ impl Access {
         self.anonymous_reads || identity.is_known()
     }
 
-    /// Whether the entry of this DN is an administrator.
-    pub fn is_administrator(&self, schema: &Schema, dn: &str) -> bool {
-        if self.administrators.is_empty() {
-            return false;
-        }
-        let normalized = Dn::parse(dn)
-            .ok()
-            .and_then(|dn| schema.normalize_dn(&dn).ok());
-        normalized.is_some_and(|dn| self.administrators.contains(&dn))
+    /// The normalized names of the administrators' entries.
+    pub fn administrators(&self) -> &[Vec<Vec<u8>>] {
+        &self.administrators
     }
 
     /// What nobody reads.

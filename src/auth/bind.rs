@@ -300,14 +300,14 @@ fn account_state(snapshot: &Snapshot, entry: &ServedEntry) -> AccountState {
 }
 
 pub(super) fn identity(access: &Access, snapshot: &Snapshot, id: EntryId) -> AuthorizationIdentity {
-    let dn = snapshot.dn(id);
+    let mut administrators = access.administrators().iter();
     AuthorizationIdentity::Entry {
         uuid: snapshot
             .entry(id)
             .map(|entry| entry.uuid)
             .unwrap_or_default(),
-        administrator: access.is_administrator(snapshot.schema(), &dn),
-        dn,
+        dn: snapshot.dn(id),
+        administrator: administrators.any(|name| snapshot.is_named(id, name)),
     }
 }
 

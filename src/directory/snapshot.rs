@@ -274,6 +274,26 @@ impl Snapshot {
         String::from_utf8(out).unwrap_or_default()
     }
 
+    /// Whether an entry has this name, which is normalized.
+    pub fn is_named(&self, id: EntryId, name: &[Vec<u8>]) -> bool {
+        let mut rest = name.iter();
+        let mut next = Some(id);
+        for _ in 0..MAX_DEPTH {
+            let Some(entry) = next.and_then(|id| self.entry(id)) else {
+                break;
+            };
+            if !entry
+                .keys
+                .iter()
+                .all(|key| rest.next().is_some_and(|own| **own == **key))
+            {
+                return false;
+            }
+            next = entry.parent;
+        }
+        rest.next().is_none()
+    }
+
     /// Finds the served entry of a DN in any spelling.
     pub fn resolve(&self, dn: &Dn) -> Resolved {
         match self.schema.name_keys(dn) {

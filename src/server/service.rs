@@ -12,7 +12,10 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use tokio::sync::{Semaphore, watch};
 
-use super::{budget::Budget, config::LimitsConfig, made_up::MadeUpEntries, metrics::ServerMetrics};
+use super::{
+    budget::Budget, config::LimitsConfig, made_up::MadeUpEntries, metrics::ServerMetrics,
+    operation::SharedSelections,
+};
 use crate::{access::Access, auth::Authenticator, directory::Directory};
 
 /// What may change while the server runs; a connection keeps what it started with.
@@ -43,6 +46,8 @@ pub struct Service {
     /// What searches may hold that sort or wait for their next page.
     pub(super) memory: Arc<Budget>,
     settings: ArcSwap<Settings>,
+    /// What attribute lists mean.
+    pub(super) selections: SharedSelections,
     /// When it began, and with it the schema.
     pub(super) started: SystemTime,
     is_ready: Box<dyn Fn() -> bool + Send + Sync>,
@@ -70,6 +75,7 @@ impl Service {
             metrics,
             memory: Budget::new(Budget::SEARCHES),
             settings: ArcSwap::from_pointee(settings),
+            selections: SharedSelections::default(),
             started: SystemTime::now(),
             is_ready: Box::new(is_ready),
             connections: AtomicU64::new(0),

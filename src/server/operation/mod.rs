@@ -13,7 +13,7 @@ mod update;
 use std::{collections::VecDeque, time::Instant};
 
 pub(super) use self::{
-    entry_writer::Selections,
+    entry_writer::{Selections, SharedSelections},
     search::{Following, Pages, Progress, Running},
 };
 use super::{

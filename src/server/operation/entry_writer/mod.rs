@@ -6,8 +6,8 @@ mod selections;
 use std::sync::Arc;
 
 use self::deref::Dereference;
-pub(in crate::server) use self::selections::Selections;
 pub(super) use self::selections::resolve;
+pub(in crate::server) use self::selections::{Selections, SharedSelections};
 use super::Call;
 use crate::{
     directory::{AttributeSelection, Copier, EntryId, PackedAttributes, Snapshot, ValueFilter},
