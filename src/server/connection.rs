@@ -18,7 +18,7 @@ use std::{
 
 use bytes::BytesMut;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::TcpStream,
     time::{Instant, Sleep, sleep_until, timeout},
 };
@@ -44,8 +44,6 @@ use crate::proto::{
 const OUTPUT_MARK: usize = 64 * 1024;
 /// Candidates a search looks at before others have their turn.
 const SLICE: usize = 2048;
-/// Octets asked for in one read.
-const READ: usize = 8 * 1024;
 /// A time that does not come.
 const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
 /// How long the end of a connection may take.
@@ -347,7 +345,6 @@ impl Connection {
             let since = *self.message_since.get_or_insert_with(Instant::now);
             (since + limits.message_timeout, limits.message_timeout, slow)
         };
-        self.input.reserve(READ);
         loop {
             // A client that waits must not keep an old version of the directory for ever.
             let expiry = self.session.pages.expire();
@@ -360,7 +357,7 @@ impl Connection {
             }
             let read = tokio::select! {
                 biased;
-                read = self.transport.read_buf(&mut self.input) => Some(read?),
+                read = self.transport.read_onto(&mut self.input) => Some(read?),
                 () = alarm => None,
                 () = self.shutdown.as_mut() => return Err(End::Notice(shutting_down())),
                 () = self.followers.published() => return Ok(()),
@@ -383,10 +380,9 @@ impl Connection {
         if self.ended || full {
             return Ok(());
         }
-        self.input.reserve(READ);
         let read = tokio::select! {
             biased;
-            read = self.transport.read_buf(&mut self.input) => Some(read?),
+            read = self.transport.read_onto(&mut self.input) => Some(read?),
             () = std::future::ready(()) => None,
         };
         if let Some(count) = read {
@@ -464,8 +460,8 @@ impl Connection {
     /// Reads what the client still sends until it ends, too: closing before would reset the
     /// connection and might take the notice from it.
     async fn discard(&mut self) {
-        self.input = BytesMut::with_capacity(READ);
-        while let Ok(1..) = self.transport.read_buf(&mut self.input).await {
+        self.input.clear();
+        while let Ok(1..) = self.transport.read_onto(&mut self.input).await {
             self.input.clear();
         }
     }

@@ -1,12 +1,15 @@
 //! A connection's stream of octets, in the clear or inside TLS.
 
 use std::{
+    future::poll_fn,
     io,
+    mem::MaybeUninit,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
+use bytes::BytesMut;
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -15,6 +18,9 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::auth::certificate::Certificate;
+
+/// Octets that one read takes.
+const READ: usize = 8 * 1024;
 
 /// What a connection reads from and writes to.
 #[derive(Debug)]
@@ -47,6 +53,21 @@ impl Transport {
                 None
             }
         }
+    }
+
+    /// Waits for octets and appends them; none at the end.
+    ///
+    /// Whoever waits holds no room for what may come, so that idle connections cost little. Cancel
+    /// safe.
+    pub(super) async fn read_onto(&mut self, input: &mut BytesMut) -> io::Result<usize> {
+        poll_fn(|context| {
+            let mut room = [const { MaybeUninit::uninit() }; READ];
+            let mut read = ReadBuf::uninit(&mut room);
+            ready!(Pin::new(&mut *self).poll_read(context, &mut read))?;
+            input.extend_from_slice(read.filled());
+            Poll::Ready(Ok(read.filled().len()))
+        })
+        .await
     }
 
     /// Makes the server's handshake.
