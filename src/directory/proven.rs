@@ -147,20 +147,21 @@ impl Proof {
         size_of::<Self>() + 2 * self.unknown.len() + 2 * PORTION * size_of::<u32>()
     }
 
-    fn keep(&mut self) {
+    /// Makes known what was learnt, and holds it no longer.
+    pub(super) fn keep(&mut self) {
         if self.examined.is_empty() {
             return;
         }
+        let examined = std::mem::take(&mut self.examined);
+        let found = std::mem::take(&mut self.found);
         let mut all = self.proven.known();
         let known = all
             .iter_mut()
             .find(|known| Arc::ptr_eq(&known.question, &self.question));
         if let Some(known) = known {
-            Arc::make_mut(&mut known.examined).extend(&self.examined);
-            Arc::make_mut(&mut known.found).extend(&self.found);
+            Arc::make_mut(&mut known.examined).extend(examined);
+            Arc::make_mut(&mut known.found).extend(found);
         }
-        self.examined.clear();
-        self.found.clear();
     }
 }
 

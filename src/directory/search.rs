@@ -165,6 +165,13 @@ impl Search {
         }
     }
 
+    /// Lets go of what is held to look at many candidates in a row.
+    pub fn rest(&mut self) {
+        if let Some(proof) = &mut self.proof {
+            proof.keep();
+        }
+    }
+
     /// Whether it has many candidates, or had: its entries are worth to be kept as they are written.
     pub fn is_wide(&self) -> bool {
         self.proof.is_some() || self.examined > MANY as u64

@@ -111,6 +111,9 @@ impl Running {
         slice: usize,
     ) -> Option<Box<Self>> {
         let Some(result) = self.run(out, mark, slice) else {
+            // Many may wait for clients that do not read.
+            self.writer.rest();
+            self.search.rest();
             return Some(self);
         };
         if self.shape.is_some() {
@@ -194,6 +197,7 @@ impl Running {
         self.count(service, &result);
         if let Some(room) = room {
             self.writer.rest();
+            self.search.rest();
             pages.keep(self, room);
         }
     }
