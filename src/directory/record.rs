@@ -134,16 +134,16 @@ pub(super) fn are_local(records: &Records) -> bool {
 }
 
 /// What a commit has to do to come from one state of an entry's records to another.
-pub(super) fn diff(old: &Records, new: &Records) -> Batch {
+pub(super) fn diff(old: &Records, new: Records) -> Batch {
     let mut batch = Batch::default();
     for key in old.keys().filter(|key| !new.contains_key(*key)) {
         batch.operations.insert(key.clone(), None);
     }
-    for (key, payload) in new {
-        if old.get(key) != Some(payload) {
-            batch.operations.insert(key.clone(), Some(payload.clone()));
-        }
-    }
+    let changed = new
+        .into_iter()
+        .filter(|(key, payload)| old.get(key) != Some(payload))
+        .map(|(key, payload)| (key, Some(payload)));
+    batch.operations.extend(changed);
     batch
 }
 

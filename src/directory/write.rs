@@ -137,7 +137,7 @@ impl<'w> Transaction<'w> {
         if is_group(&entry) || self.builder.is_group(entry.uuid) {
             self.note_group(entry.uuid);
         }
-        self.stage(entry.uuid, &record::records_of(&entry));
+        self.stage(entry.uuid, record::records_of(&entry));
         if self.touched.len() >= MANY {
             self.builder.next.index.begin_bulk();
         }
@@ -147,7 +147,7 @@ impl<'w> Transaction<'w> {
     /// Removes an entry; its links go with it, links to it stay with those that have them.
     pub fn delete(&mut self, uuid: Uuid) {
         self.note_group(uuid);
-        self.stage(uuid, &Records::new());
+        self.stage(uuid, Records::new());
         self.builder.delete(uuid);
     }
 
@@ -195,7 +195,7 @@ impl<'w> Transaction<'w> {
                 .insert(key, Some(built.slices.to_bytes()));
         }
         let before = self.writer.anchors.records();
-        let found = record::diff(&before, &built.anchors.records());
+        let found = record::diff(&before, built.anchors.records());
         self.batch.operations.extend(found.operations);
         if self.batch.operations.is_empty() {
             return Ok(None);
@@ -247,7 +247,7 @@ impl<'w> Transaction<'w> {
     }
 
     /// Writes what differs between an entry's records and those it shall have.
-    fn stage(&mut self, uuid: Uuid, new: &Records) {
+    fn stage(&mut self, uuid: Uuid, new: Records) {
         match self.records(uuid) {
             // `append` would rebuild the whole map each time.
             Ok(old) => self

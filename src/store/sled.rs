@@ -186,11 +186,14 @@ impl SledStore {
             records: before.records,
         };
         let mut prepared = ::sled::Batch::default();
+        // What is filled for the first time need not be asked for each record.
+        let is_empty = self.db.is_empty();
         for (key, payload) in batch.operations {
-            let exists = self
-                .db
-                .contains_key(&key)
-                .map_err(|error| self.engine_error("read", &error))?;
+            let exists = !is_empty
+                && self
+                    .db
+                    .contains_key(&key)
+                    .map_err(|error| self.engine_error("read", &error))?;
             match payload {
                 Some(payload) => {
                     tally.records += u64::from(!exists);

@@ -145,7 +145,7 @@ pub fn adopt(transaction: &mut Transaction<'_>, dn: &Dn, uuid: Uuid) -> Result<(
         let Some(id) = schema.attribute(name.as_bytes()) else {
             continue;
         };
-        if !snapshot.index().has_equality(id) {
+        if !snapshot.index().has_equality(id) || snapshot.index().presence(id).is_none() {
             continue;
         }
         let comparison = Comparison::of(schema, id);
