@@ -60,6 +60,7 @@ impl Replica {
             &options,
             |_| {},
         )?;
+        directory.index_substrings();
         let snapshot = directory.snapshot();
         let base = snapshot.resolve_str(BASE).context("it has no base")?;
         Ok(Self {

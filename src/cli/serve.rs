@@ -166,6 +166,9 @@ impl Server {
             "ready"
         );
         notify(sd_notify::NotifyState::Ready);
+        let directory = Arc::clone(&service.directory);
+        // Logins need it least and would wait for it longest.
+        tokio::task::spawn_blocking(move || directory.index_substrings());
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,

@@ -173,8 +173,7 @@ impl<'s> Builder<'s> {
             .next
             .entry(id)
             .is_none_or(|before| self.differs_in_structure(before, &served));
-        self.take_out(id);
-        self.put_in(id, Arc::new(served));
+        self.set_served(id, Arc::new(served));
         self.touched.insert(id.0);
         self.trace.touch(id);
     }
@@ -404,6 +403,26 @@ impl<'s> Builder<'s> {
         let id = self.next.entries.next_id();
         self.next.ids.insert(uuid, id);
         id
+    }
+
+    /// Puts an entry in place of the one that is there.
+    fn set_served(&mut self, id: EntryId, entry: Arc<ServedEntry>) {
+        let before = self.next.entry(id).cloned();
+        let in_place = before.filter(|before| {
+            before.parent.is_some() && before.parent == entry.parent && before.keys == entry.keys
+        });
+        let Some(before) = in_place else {
+            self.take_out(id);
+            self.put_in(id, entry);
+            return;
+        };
+        let schema = Arc::clone(&self.next.schema);
+        self.next.index.replace(&schema, id, &before, &entry);
+        let [was_wanted, is_wanted] = [&before, &entry].map(|entry| self.next.is_wanted(id, entry));
+        self.set_entry(id, Some(entry));
+        if was_wanted != is_wanted {
+            self.count_below(before.parent, is_wanted);
+        }
     }
 
     fn take_out(&mut self, id: EntryId) {

@@ -3,87 +3,24 @@
 //! A key is a hash of the attribute type and the normalized value, so that a candidate is only
 //! likely to match: the filter is evaluated on it all the same. In return a key takes eight octets
 //! whatever the value, and an absent key is a certain no.
+//!
+//! The substring index is most of the work and asked least: what is loaded is served without it,
+//! and gets it later ([`Index::set_substrings`]).
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, Hash},
-    panic::resume_unwind,
-    sync::Arc,
-};
+mod keys;
+
+use std::{collections::HashMap, hash::Hash, panic::resume_unwind, sync::Arc};
 
 use roaring::RoaringBitmap;
 
+use self::keys::{END, Key, Keys, Part, START, bounded, trigram_key, trigrams};
 use super::{
     EntryId,
     bound::{Parts, bitmap},
     postings::{Postings, PostingsMap},
-    snapshot::{OriginId, ServedEntry},
+    snapshot::ServedEntry,
 };
 use crate::schema::{AttributeId, Schema};
-
-/// What clients look entries up by; entryUUID has a map of its own, as have the objectGUIDs of
-/// entries from AD.
-const EQUALITY: &[&str] = &[
-    "objectClass",
-    "uid",
-    "uidNumber",
-    "gidNumber",
-    "cn",
-    "sn",
-    "givenName",
-    "name",
-    "displayName",
-    "mail",
-    "proxyAddresses",
-    "sAMAccountName",
-    "userPrincipalName",
-    "objectSid",
-    "primaryGroupID",
-    "sAMAccountType",
-    "employeeID",
-    "employeeNumber",
-    "telephoneNumber",
-    "mobile",
-    "memberUid",
-    "member",
-    "uniqueMember",
-    "manager",
-    "ou",
-    "o",
-    "dc",
-    "sudoHost",
-    "sudoUser",
-    "automountMapName",
-    "automountKey",
-    "ipHostNumber",
-    "krbPrincipalName",
-    "extensionAttribute1",
-    "servicePrincipalName",
-    "physicalDeliveryOfficeName",
-    "legacyExchangeDN",
-];
-
-/// What people search parts of.
-const SUBSTRING: &[&str] = &[
-    "uid",
-    "cn",
-    "sn",
-    "givenName",
-    "name",
-    "displayName",
-    "mail",
-    "sAMAccountName",
-    "userPrincipalName",
-    "telephoneNumber",
-    "physicalDeliveryOfficeName",
-    "proxyAddresses",
-];
-
-/// What many entries have the same value of.
-const SHARED: &[&str] = &["objectClass", "gidNumber", "sAMAccountType"];
-
-/// What the derived attributes of other entries are looked up by while they are made.
-const EARLY: &[&str] = &["objectSid", "primaryGroupID"];
 
 /// Entries that are worth to share among processors.
 const MANY: usize = if cfg!(test) { 16 } else { 2048 };
@@ -91,29 +28,26 @@ const MANY: usize = if cfg!(test) { 16 } else { 2048 };
 const BATCH: usize = if cfg!(test) { 32 } else { 4096 };
 const MOST_THREADS: usize = 16;
 
-/// Stands before the first and after the last octet of a value in its trigrams; never part of UTF-8.
-const START: u8 = 0xfe;
-const END: u8 = 0xff;
-
 /// The indexes of one snapshot.
 #[derive(Clone, Debug)]
 pub struct Index {
     equality: PostingsMap<u64>,
     presence: PostingsMap<AttributeId>,
-    substrings: PostingsMap<u64>,
+    /// `None` until they are set: by then a substring assertion narrows nothing.
+    substrings: Option<Substrings>,
     pending: Pending,
     keys: Keys,
     /// While everything is loaded: what was inserted since, but for the keys that the load itself
     /// looks for.
-    bulk: Option<Vec<(EntryId, Arc<ServedEntry>)>>,
+    bulk: Option<Vec<Inserted>>,
 }
 
-/// Which keys an entry has.
-#[derive(Clone, Debug)]
-struct Keys {
-    kinds: Arc<[Kinds]>,
-    hasher: foldhash::fast::RandomState,
-}
+/// The entries of each trigram of each attribute type.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Substrings(PostingsMap<u64>);
+
+/// An entry that is in the index, and its id.
+type Inserted = (EntryId, Arc<ServedEntry>);
 
 /// What was inserted since the last [`Index::settle`], under keys that many entries share.
 #[derive(Clone, Debug, Default)]
@@ -123,48 +57,15 @@ struct Pending {
     substrings: HashMap<u64, Vec<u32>, foldhash::fast::RandomState>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Kinds {
-    equality: bool,
-    /// Whether many entries have the same value.
-    shared: bool,
-    substring: bool,
-    /// Indexed for local entries; those from AD are found by their identity.
-    identity: bool,
-    /// Looked for while everything is loaded.
-    early: bool,
-}
-
 impl Index {
     /// Empty indexes over the attribute types of a schema.
     pub(super) fn new(schema: &Schema) -> Self {
-        let mut kinds = vec![Kinds::default(); schema.attributes().count()];
-        // With subtypes, since an assertion about a type asks about them too.
-        let mut mark = |names: &[&str], set: fn(&mut Kinds)| {
-            for id in names
-                .iter()
-                .filter_map(|name| schema.attribute(name.as_bytes()))
-                .flat_map(|id| schema.subtypes(id))
-            {
-                if let Some(kinds) = kinds.get_mut(usize::from(id.0)) {
-                    set(kinds);
-                }
-            }
-        };
-        mark(EQUALITY, |kinds| kinds.equality = true);
-        mark(SUBSTRING, |kinds| kinds.substring = true);
-        mark(SHARED, |kinds| kinds.shared = true);
-        mark(&["objectGUID"], |kinds| kinds.identity = true);
-        mark(EARLY, |kinds| kinds.early = true);
         Self {
             equality: PostingsMap::default(),
             presence: PostingsMap::default(),
-            substrings: PostingsMap::default(),
+            substrings: None,
             pending: Pending::default(),
-            keys: Keys {
-                kinds: kinds.into(),
-                hasher: foldhash::fast::RandomState::default(),
-            },
+            keys: Keys::new(schema),
             bulk: None,
         }
     }
@@ -191,6 +92,7 @@ impl Index {
         attribute: AttributeId,
         parts: &Parts,
     ) -> Option<RoaringBitmap> {
+        let Substrings(sets) = self.substrings.as_ref()?;
         if !self.keys.kinds(attribute).substring {
             return None;
         }
@@ -203,7 +105,7 @@ impl Index {
         let mut result: Option<RoaringBitmap> = None;
         for part in initial.chain(any).chain(last) {
             for trigram in trigrams(&part) {
-                let found = bitmap(self.substrings.get(&trigram_key(attribute, trigram)));
+                let found = bitmap(sets.get(&trigram_key(attribute, trigram)));
                 let narrowed = match result {
                     Some(so_far) => so_far & found,
                     None => found,
@@ -215,6 +117,72 @@ impl Index {
             }
         }
         result
+    }
+
+    /// Whether there is a substring index.
+    pub(super) fn has_substrings(&self) -> bool {
+        self.substrings.is_some()
+    }
+
+    /// Makes the substring index of these entries, all there are.
+    pub(super) fn make_substrings<'e>(
+        &self,
+        schema: &Schema,
+        entries: impl Iterator<Item = (EntryId, &'e Arc<ServedEntry>)>,
+    ) -> Substrings {
+        let part = Part {
+            early: false,
+            late: false,
+            trigrams: true,
+        };
+        let mut made = Substrings::default();
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut add = |batch: &mut Vec<Inserted>| {
+            let found = Found::of_all(&self.keys, schema, batch, part);
+            add_pairs(&mut made.0, found.into_iter().map(|share| share.substrings));
+            batch.clear();
+        };
+        for (id, entry) in entries {
+            batch.push((id, Arc::clone(entry)));
+            if batch.len() == BATCH {
+                add(&mut batch);
+            }
+        }
+        add(&mut batch);
+        made.0.shrink();
+        made
+    }
+
+    /// Begins to narrow substring assertions; of `changed` entries what is there now counts, not
+    /// what the index was made of.
+    pub(super) fn set_substrings<'e>(
+        &mut self,
+        schema: &Schema,
+        made: Substrings,
+        changed: impl Iterator<
+            Item = (
+                EntryId,
+                Option<&'e Arc<ServedEntry>>,
+                Option<&'e Arc<ServedEntry>>,
+            ),
+        >,
+    ) {
+        let part = Part {
+            early: false,
+            late: false,
+            trigrams: true,
+        };
+        self.substrings = Some(made);
+        for (id, before, after) in changed {
+            if let Some(before) = before {
+                let gone = self.keys_of(schema, before, part, |_| true);
+                gone.into_iter().for_each(|key| self.remove_key(key, id));
+            }
+            if let Some(after) = after {
+                self.insert_part(schema, id, after, part);
+            }
+        }
+        self.settle(schema);
     }
 
     /// From here until [`Index::end_bulk`] most of what is inserted waits for [`Index::settle`],
@@ -230,41 +198,68 @@ impl Index {
         if self.bulk.take().is_some() {
             self.equality.shrink();
             self.presence.shrink();
-            self.substrings.shrink();
+            if let Some(Substrings(sets)) = &mut self.substrings {
+                sets.shrink();
+            }
         }
     }
 
     /// Adds an entry's attributes.
     pub(super) fn insert(&mut self, schema: &Schema, id: EntryId, entry: &Arc<ServedEntry>) {
+        let all = self.all();
         let Some(bulk) = &mut self.bulk else {
-            self.insert_part(schema, id, entry, Part::All);
+            self.insert_part(schema, id, entry, all);
             return;
         };
         bulk.push((id, Arc::clone(entry)));
         let full = bulk.len() >= BATCH;
-        self.insert_part(schema, id, entry, Part::Early);
+        let early = Part {
+            late: false,
+            trigrams: false,
+            ..all
+        };
+        self.insert_part(schema, id, entry, early);
         if full {
             self.insert_waiting(schema);
         }
     }
 
-    fn insert_part(&mut self, schema: &Schema, id: EntryId, entry: &ServedEntry, part: Part) {
-        let Self {
-            equality,
-            pending,
-            keys,
-            ..
-        } = self;
-        keys.each(schema, entry, part, |key| match key {
-            Key::Equality { key, shared: false } => equality.insert(key, id),
-            Key::Equality { key, shared: true } => {
-                pending.equality.entry(key).or_default().push(id.0);
+    /// Removes an entry's attributes, as they were inserted.
+    pub(super) fn remove(&mut self, schema: &Schema, id: EntryId, entry: &ServedEntry) {
+        self.settle(schema);
+        let gone = self.keys_of(schema, entry, self.all(), |_| true);
+        gone.into_iter().for_each(|key| self.remove_key(key, id));
+    }
+
+    /// Puts an entry's attributes in the place of those it had; what is as before costs nothing,
+    /// however many entries share it.
+    pub(super) fn replace(
+        &mut self,
+        schema: &Schema,
+        id: EntryId,
+        before: &ServedEntry,
+        after: &Arc<ServedEntry>,
+    ) {
+        // Whose an entry is decides about keys of its own.
+        if self.bulk.is_some() || before.origin != after.origin {
+            self.remove(schema, id, before);
+            self.insert(schema, id, after);
+            return;
+        }
+        self.settle(schema);
+        let differs = |attribute| !before.attributes.has_same(attribute, &after.attributes);
+        let gone = self.keys_of(schema, before, self.all(), differs);
+        let come = self.keys_of(schema, after, self.all(), differs);
+        for key in &gone {
+            if come.binary_search(key).is_err() {
+                self.remove_key(*key, id);
             }
-            Key::Presence(attribute) => {
-                pending.presence.entry(attribute).or_default().push(id.0);
+        }
+        for key in come {
+            if gone.binary_search(&key).is_err() {
+                self.insert_key(key, id);
             }
-            Key::Trigram(key) => pending.substrings.entry(key).or_default().push(id.0),
-        });
+        }
     }
 
     /// Makes the indexes complete; until then they lack what was inserted last under keys that
@@ -279,36 +274,29 @@ impl Index {
         } = std::mem::take(&mut self.pending);
         add_all(&mut self.equality, equality);
         add_all(&mut self.presence, presence);
-        add_all(&mut self.substrings, substrings);
+        if let Some(Substrings(sets)) = &mut self.substrings {
+            add_all(sets, substrings);
+        }
     }
 
     fn insert_waiting(&mut self, schema: &Schema) {
+        let late = Part {
+            early: false,
+            ..self.all()
+        };
         let bulk = self.bulk.as_mut().map(std::mem::take).unwrap_or_default();
         if bulk.len() < MANY {
             for (id, entry) in bulk {
-                self.insert_part(schema, id, &entry, Part::Late);
+                self.insert_part(schema, id, &entry, late);
             }
         } else {
-            self.insert_bulk(schema, &bulk);
+            self.insert_bulk(schema, &bulk, late);
         }
     }
 
     /// Adds many entries at once: each processor takes its share of them, and then of the keys.
-    fn insert_bulk(&mut self, schema: &Schema, bulk: &[(EntryId, Arc<ServedEntry>)]) {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = bulk.len().div_ceil(processors.min(MOST_THREADS));
-        let keys = &self.keys;
-        let found: Vec<Found> = std::thread::scope(|scope| {
-            let shares: Vec<_> = bulk
-                .chunks(share)
-                .map(|share| scope.spawn(move || Found::of(keys, schema, share)))
-                .collect();
-            // One that panicked is as good as a panic here.
-            shares
-                .into_iter()
-                .map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)))
-                .collect()
-        });
+    fn insert_bulk(&mut self, schema: &Schema, bulk: &[Inserted], part: Part) {
+        let found = Found::of_all(&self.keys, schema, bulk, part);
         let (mut equality, mut presence, mut substrings) = (Vec::new(), Vec::new(), Vec::new());
         for share in found {
             equality.push(share.equality);
@@ -316,27 +304,85 @@ impl Index {
             substrings.push(share.substrings);
         }
         std::thread::scope(|scope| {
-            scope.spawn(|| add_pairs(&mut self.substrings, substrings));
+            if let Some(Substrings(sets)) = &mut self.substrings {
+                scope.spawn(|| add_pairs(sets, substrings));
+            }
             add_pairs(&mut self.presence, presence);
             add_pairs(&mut self.equality, equality);
         });
     }
 
-    /// Removes an entry's attributes, as they were inserted.
-    pub(super) fn remove(&mut self, schema: &Schema, id: EntryId, entry: &ServedEntry) {
-        self.settle(schema);
+    fn insert_part(&mut self, schema: &Schema, id: EntryId, entry: &ServedEntry, part: Part) {
         let Self {
             equality,
-            presence,
-            substrings,
+            pending,
             keys,
             ..
         } = self;
-        keys.each(schema, entry, Part::All, |key| match key {
-            Key::Presence(attribute) => presence.remove(&attribute, id),
-            Key::Equality { key, .. } => equality.remove(&key, id),
-            Key::Trigram(key) => substrings.remove(&key, id),
-        });
+        keys.each(
+            schema,
+            entry,
+            part,
+            |_| true,
+            |key| match key {
+                Key::Equality { key, shared: false } => equality.insert(key, id),
+                Key::Equality { key, shared: true } => {
+                    pending.equality.entry(key).or_default().push(id.0);
+                }
+                Key::Presence(attribute) => {
+                    pending.presence.entry(attribute).or_default().push(id.0);
+                }
+                Key::Trigram(key) => pending.substrings.entry(key).or_default().push(id.0),
+            },
+        );
+    }
+
+    /// Every key that there is a place for.
+    fn all(&self) -> Part {
+        Part {
+            early: true,
+            late: true,
+            trigrams: self.has_substrings(),
+        }
+    }
+
+    /// The keys of some attribute types, ascending and without repetitions.
+    fn keys_of(
+        &self,
+        schema: &Schema,
+        entry: &ServedEntry,
+        part: Part,
+        is_meant: impl Fn(AttributeId) -> bool,
+    ) -> Vec<Key> {
+        let mut keys = Vec::new();
+        self.keys
+            .each(schema, entry, part, is_meant, |key| keys.push(key));
+        sort(&mut keys);
+        keys
+    }
+
+    fn insert_key(&mut self, key: Key, id: EntryId) {
+        match key {
+            Key::Presence(attribute) => self.presence.insert(attribute, id),
+            Key::Equality { key, .. } => self.equality.insert(key, id),
+            Key::Trigram(key) => {
+                if let Some(Substrings(sets)) = &mut self.substrings {
+                    sets.insert(key, id);
+                }
+            }
+        }
+    }
+
+    fn remove_key(&mut self, key: Key, id: EntryId) {
+        match key {
+            Key::Presence(attribute) => self.presence.remove(&attribute, id),
+            Key::Equality { key, .. } => self.equality.remove(&key, id),
+            Key::Trigram(key) => {
+                if let Some(Substrings(sets)) = &mut self.substrings {
+                    sets.remove(&key, id);
+                }
+            }
+        }
     }
 }
 
@@ -349,66 +395,42 @@ struct Found {
 }
 
 impl Found {
-    fn of(keys: &Keys, schema: &Schema, entries: &[(EntryId, Arc<ServedEntry>)]) -> Self {
+    /// The keys of many entries, in as many shares as there are processors.
+    fn of_all(keys: &Keys, schema: &Schema, entries: &[Inserted], part: Part) -> Vec<Self> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = entries.len().div_ceil(processors.min(MOST_THREADS)).max(1);
+        std::thread::scope(|scope| {
+            let shares: Vec<_> = entries
+                .chunks(share)
+                .map(|share| scope.spawn(move || Self::of(keys, schema, share, part)))
+                .collect();
+            // One that panicked is as good as a panic here.
+            shares
+                .into_iter()
+                .map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        })
+    }
+
+    fn of(keys: &Keys, schema: &Schema, entries: &[Inserted], part: Part) -> Self {
         let mut found = Self::default();
         for (id, entry) in entries {
-            keys.each(schema, entry, Part::Late, |key| match key {
-                Key::Equality { key, .. } => found.equality.push((key, id.0)),
-                Key::Presence(attribute) => found.presence.push((attribute, id.0)),
-                Key::Trigram(key) => found.substrings.push((key, id.0)),
-            });
+            keys.each(
+                schema,
+                entry,
+                part,
+                |_| true,
+                |key| match key {
+                    Key::Equality { key, .. } => found.equality.push((key, id.0)),
+                    Key::Presence(attribute) => found.presence.push((attribute, id.0)),
+                    Key::Trigram(key) => found.substrings.push((key, id.0)),
+                },
+            );
         }
         sort(&mut found.equality);
         sort(&mut found.presence);
         sort(&mut found.substrings);
         found
-    }
-}
-
-impl Keys {
-    fn each(&self, schema: &Schema, entry: &ServedEntry, part: Part, mut act: impl FnMut(Key)) {
-        for attribute in entry.attributes.iter() {
-            let kinds = self.kinds(attribute.attribute);
-            let by_identity = kinds.identity && entry.origin == OriginId::LOCAL;
-            let is_meant = match part {
-                Part::All => true,
-                Part::Early => kinds.early,
-                Part::Late => !kinds.early,
-            };
-            if !is_meant || (!kinds.equality && !kinds.substring && !by_identity) {
-                continue;
-            }
-            act(Key::Presence(attribute.attribute));
-            let Some(rule) = schema.attribute_type(attribute.attribute).equality else {
-                continue;
-            };
-            for value in attribute.values() {
-                let Ok(normalized) = rule.normalize(schema, value) else {
-                    continue;
-                };
-                if kinds.equality || by_identity {
-                    let key = self.equality(attribute.attribute, &normalized);
-                    let shared = kinds.shared;
-                    act(Key::Equality { key, shared });
-                }
-                if kinds.substring {
-                    for trigram in trigrams(&bounded(&[START], &normalized, &[END])) {
-                        act(Key::Trigram(trigram_key(attribute.attribute, trigram)));
-                    }
-                }
-            }
-        }
-    }
-
-    fn kinds(&self, attribute: AttributeId) -> Kinds {
-        self.kinds
-            .get(usize::from(attribute.0))
-            .copied()
-            .unwrap_or_default()
-    }
-
-    fn equality(&self, attribute: AttributeId, normalized: &[u8]) -> u64 {
-        self.hasher.hash_one((attribute.0, normalized))
     }
 }
 
@@ -418,7 +440,10 @@ fn sort<T: Ord>(pairs: &mut Vec<T>) {
 }
 
 /// Adds pairs of a key and an entry, share by share; each is let go of before the next.
-fn add_pairs<K: Clone + Ord + Hash>(sets: &mut PostingsMap<K>, shares: Vec<Vec<(K, u32)>>) {
+fn add_pairs<K: Clone + Ord + Hash>(
+    sets: &mut PostingsMap<K>,
+    shares: impl IntoIterator<Item = Vec<(K, u32)>>,
+) {
     let mut ids = Vec::new();
     for pairs in shares {
         for same in pairs.chunk_by(|left, right| left.0 == right.0) {
@@ -441,34 +466,133 @@ fn add_all<K: Clone + Ord + Hash>(
     }
 }
 
-/// Which of an entry's keys are meant.
-#[derive(Clone, Copy)]
-enum Part {
-    All,
-    /// Those that are looked for while everything is loaded.
-    Early,
-    /// All others.
-    Late,
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-enum Key {
-    Presence(AttributeId),
-    Equality { key: u64, shared: bool },
-    Trigram(u64),
-}
+    use proptest::prelude::*;
 
-/// A text between its markers, without the spaces that face the rest of the value: a value has one
-/// space where RFC 4518 counts two, so that they say nothing of its trigrams.
-fn bounded(start: &[u8], text: &[u8], end: &[u8]) -> Vec<u8> {
-    [start, text.trim_ascii(), end].concat()
-}
+    use super::*;
+    use crate::directory::{snapshot::Snapshot, tests::build::*};
 
-fn trigrams(octets: &[u8]) -> impl Iterator<Item = [u8; 3]> + '_ {
-    octets
-        .windows(3)
-        .filter_map(|window| window.try_into().ok())
-}
+    const PEOPLE: u32 = 4;
 
-fn trigram_key(attribute: AttributeId, [a, b, c]: [u8; 3]) -> u64 {
-    (u64::from(attribute.0) << 24) | (u64::from(a) << 16) | (u64::from(b) << 8) | u64::from(c)
+    /// What entries had in one version: who has which names, mail address and language of a name.
+    type Version = Vec<(u32, Vec<u8>, Option<u8>, bool)>;
+
+    fn version() -> impl Strategy<Value = Version> {
+        let names = prop::collection::vec(0u8..5, 1..4);
+        let person = (
+            10..10 + PEOPLE,
+            names,
+            prop::option::of(0u8..3),
+            any::<bool>(),
+        );
+        prop::collection::vec(person, 0..4)
+    }
+
+    fn put(fixture: &Fixture, version: &Version) {
+        for (number, names, mail, in_english) in version {
+            let names: Vec<String> = names.iter().map(|name| format!("name {name}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let mut entry = local(*number, Some(2), &format!("uid=p{number}"), "inetOrgPerson")
+                .with("sn", &["x"])
+                .with("cn", &names);
+            if *in_english {
+                entry = entry.with("cn;lang-en", &names[..1]);
+            }
+            if let Some(mail) = mail {
+                entry = entry.with("mail", &[&format!("{mail}@example.com")]);
+            }
+            fixture.put([entry]);
+        }
+    }
+
+    fn entries(snapshot: &Snapshot) -> impl Iterator<Item = (EntryId, &Arc<ServedEntry>)> {
+        let ids = (0..snapshot.id_bound()).map(EntryId);
+        ids.filter_map(|id| Some((id, snapshot.entry(id)?)))
+    }
+
+    fn keys(snapshot: &Snapshot) -> BTreeSet<Key> {
+        let index = &snapshot.index;
+        entries(snapshot)
+            .flat_map(|(_, entry)| index.keys_of(&snapshot.schema, entry, index.all(), |_| true))
+            .collect()
+    }
+
+    /// The index of a version, made from nothing but its entries.
+    fn made_anew(snapshot: &Snapshot) -> Index {
+        let mut index = Index {
+            equality: PostingsMap::default(),
+            presence: PostingsMap::default(),
+            substrings: None,
+            ..snapshot.index.clone()
+        };
+        for (id, entry) in entries(snapshot) {
+            index.insert(&snapshot.schema, id, entry);
+        }
+        index.settle(&snapshot.schema);
+        index.substrings = Some(index.make_substrings(&snapshot.schema, entries(snapshot)));
+        index
+    }
+
+    fn under(index: &Index, key: Key) -> Vec<EntryId> {
+        let found = match key {
+            Key::Presence(attribute) => index.presence.get(&attribute),
+            Key::Equality { key, .. } => index.equality.get(&key),
+            Key::Trigram(key) => index.substrings.as_ref().and_then(|sets| sets.0.get(&key)),
+        };
+        found.into_iter().flat_map(Postings::iter).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..Default::default() })]
+
+        #[test]
+        fn what_is_replaced_leaves_nothing_and_loses_nothing(
+            versions in prop::collection::vec(version(), 1..4),
+        ) {
+            let fixture = Fixture::new([local_top(2)]);
+            let first = fixture.now();
+            let mut known = keys(&first);
+            for version in &versions {
+                put(&fixture, version);
+                known.append(&mut keys(&fixture.now()));
+            }
+            let last = fixture.now();
+            let expected = made_anew(&last);
+            // The same where the substring index comes when entries have changed since.
+            let mut late = Index { substrings: None, ..expected.clone() };
+            let made = first.index.make_substrings(&first.schema, entries(&first));
+            let ids = (0..last.id_bound()).map(EntryId);
+            let changed = ids.map(|id| (id, first.entry(id), last.entry(id)));
+            late.set_substrings(&last.schema, made, changed);
+            for key in known {
+                prop_assert_eq!(under(&last.index, key), under(&expected, key));
+                prop_assert_eq!(under(&late, key), under(&expected, key));
+            }
+        }
+    }
+
+    #[test]
+    fn substrings_are_found_before_there_is_an_index_of_them() {
+        let fixture = Fixture::new([local_top(2)]);
+        put(&fixture, &vec![(10, vec![1, 2], None, true)]);
+        let (directory, _) = crate::directory::Directory::open(
+            Arc::clone(&fixture.store) as Arc<_>,
+            Arc::clone(&fixture.now().schema),
+            Vec::new(),
+        )
+        .unwrap();
+        let before = directory.snapshot();
+        assert!(!before.index.has_substrings());
+        assert_eq!(find(&before, "(cn=*me 2)"), [10]);
+        directory.index_substrings();
+        let after = directory.snapshot();
+        assert!(after.index.has_substrings());
+        assert_eq!(after.seq(), before.seq());
+        assert_eq!(find(&after, "(cn=*me 2)"), [10]);
+        directory.index_substrings();
+        assert!(Arc::ptr_eq(&directory.snapshot(), &after));
+    }
 }

@@ -124,7 +124,7 @@ pub(super) fn load(
         let key = record::meta_key(SLICES);
         repair.operations.insert(key, Some(slices.to_bytes()));
     }
-    let changed = record::diff(&kept_anchors, &anchors.records());
+    let changed = record::diff(&kept_anchors, anchors.records());
     repair.operations.extend(changed.operations);
     let fingerprint = changes::fingerprint(&snapshot.schema, &sources);
     snapshot.changes = kept_changes.finish(is_sound, fingerprint, seq, &mut repair);
@@ -315,7 +315,7 @@ fn remove_leftovers(
         if record::are_local(&left) {
             kept.insert(uuid);
         } else {
-            let removal = record::diff(&left, &Records::new());
+            let removal = record::diff(&left, Records::new());
             repair.operations.extend(removal.operations);
         }
     }

@@ -99,7 +99,8 @@ impl std::fmt::Debug for Observers {
 }
 
 impl Directory {
-    /// Loads everything from a store.
+    /// Loads everything from a store; [`Directory::index_substrings`] is to follow where it is
+    /// searched.
     ///
     /// Damaged entries are left out and named in the summary. Those that came from a source are
     /// removed and all sources lose their progress, so that they fetch everything again.
@@ -120,6 +121,33 @@ impl Directory {
             observers: Observers::default(),
         };
         Ok((directory, summary))
+    }
+
+    /// Makes the substring index, which a directory is opened without: until then substring
+    /// assertions are true of the same entries, but take long.
+    ///
+    /// Blocks for seconds where there are many entries; changes go on meanwhile, all but the last
+    /// moment.
+    pub fn index_substrings(&self) {
+        let seen = self.snapshot();
+        if seen.index.has_substrings() {
+            return;
+        }
+        let entries = |snapshot: &Snapshot| (0..snapshot.id_bound()).map(EntryId);
+        let made = seen.index.make_substrings(
+            &seen.schema,
+            entries(&seen).filter_map(|id| Some((id, seen.entry(id)?))),
+        );
+        let _turn = self.turns.take();
+        let now = self.snapshot();
+        let mut next = Snapshot::clone(&now);
+        let changed = entries(&now).filter_map(|id| {
+            let (before, after) = (seen.entry(id), now.entry(id));
+            let same = before.map(Arc::as_ptr) == after.map(Arc::as_ptr);
+            (!same).then_some((id, before, after))
+        });
+        next.index.set_substrings(&now.schema, made, changed);
+        self.current.store(Arc::new(next));
     }
 
     /// The present version; never waits.

@@ -158,6 +158,13 @@ impl PackedAttributes {
         attributes(slots, octets, start).take_while(move |found| found.attribute == attribute)
     }
 
+    /// Whether two entries have the same of one type: descriptions, values and their order.
+    pub(super) fn has_same(&self, attribute: AttributeId, other: &Self) -> bool {
+        self.of_type(attribute)
+            .map(|own| own.encoded)
+            .eq(other.of_type(attribute).map(|others| others.encoded))
+    }
+
     /// The values of one type, whatever the options.
     pub fn values(&self, attribute: AttributeId) -> impl Iterator<Item = &[u8]> {
         self.of_type(attribute)

@@ -304,6 +304,7 @@ pub(crate) fn open(store: &Arc<MemoryStore>, sources: Vec<SourceSettings>) -> Di
     )
     .unwrap();
     assert_eq!(summary.problems, Vec::<String>::new());
+    directory.index_substrings();
     directory
 }
 
