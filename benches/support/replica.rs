@@ -51,15 +51,22 @@ impl Replica {
         let schema = Schema::shared_builtin();
         let secrets = Secrets::new(&schema);
         let store = Arc::new(MemoryStore::new());
-        let (directory, _) = Directory::open(store, schema, Vec::new())?;
+        let open = || {
+            Directory::open(
+                Arc::clone(&store) as Arc<_>,
+                Arc::clone(&schema),
+                Vec::new(),
+            )
+        };
         let options = ImportOptions::default();
         import(
-            &directory,
+            open()?.0,
             &HashPool::new(1, 1)?,
             &[content],
             &options,
             |_| {},
         )?;
+        let (directory, _) = open()?;
         directory.index_substrings();
         let snapshot = directory.snapshot();
         let base = snapshot.resolve_str(BASE).context("it has no base")?;

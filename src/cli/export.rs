@@ -47,5 +47,5 @@ pub(super) fn run(config: &Config, args: &ExportArgs) -> anyhow::Result<ExitCode
 
 /// Writes `base` and what is below it, or everything, and gives the number of entries.
 fn write(config: &Config, base: Option<&str>, out: &mut dyn Write) -> anyhow::Result<u64> {
-    Ok(export(&*open::directory(config)?, base, out)?)
+    Ok(export(&open::directory(config)?, base, out)?)
 }

@@ -50,7 +50,7 @@ pub(super) fn load(
     };
     let bar = progress.add(ProgressBar::new_spinner());
     bar.set_message("reading records");
-    let imported = import(&directory, &hashes, files, &options, |records| {
+    let imported = import(directory, &hashes, files, &options, |records| {
         bar.set_position(records);
         if records % 1000 == 0 {
             bar.set_message(format!("read {records} records"));

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Opens the store of a configuration and loads everything.
-pub(super) fn directory(config: &Config) -> anyhow::Result<Arc<Directory>> {
+pub(super) fn directory(config: &Config) -> anyhow::Result<Directory> {
     let schema = schema(config)?;
     let path = config.data_dir.join("store");
     fs::create_dir_all(&config.data_dir)
@@ -44,7 +44,7 @@ pub(super) fn directory(config: &Config) -> anyhow::Result<Arc<Directory>> {
         );
     }
     tracing::info!(entries = summary.entries, "loaded");
-    Ok(Arc::new(directory))
+    Ok(directory)
 }
 
 /// The built-in schema, with the definitions of `schema_dir`.

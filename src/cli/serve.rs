@@ -85,6 +85,7 @@ impl Server {
         let started = SystemTime::now();
         // The store first: its lock says whether another server has this directory.
         let directory = tokio::task::block_in_place(|| open::directory(&config))?;
+        let directory = Arc::new(directory);
         let listeners = Listeners::bind(&config.listen)
             .map_err(|(address, error)| anyhow::anyhow!("cannot listen on {address}: {error}"))?;
         let metrics = match config.listen.metrics {

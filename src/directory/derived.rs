@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// DN-valued attributes whose values are kept as identities, so that they follow renames.
-pub const LINK_ATTRIBUTES: &[&str] = &[
+pub const LINK_ATTRIBUTES: [&str; 9] = [
     "member",
     "uniqueMember",
     "manager",

@@ -183,6 +183,19 @@ impl Directory {
         write::read_entry(self.store.as_ref(), uuid)
     }
 
+    /// Puts local entries into a directory that is closed with it: a part of the work of
+    /// [`Directory::write`], since nobody will see the version that shows them.
+    ///
+    /// Blocks. All of it is durable when this returns, or nothing.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Store`] where the store failed.
+    pub fn fill(self, entries: impl IntoIterator<Item = Entry>) -> Result<(), DirectoryError> {
+        let last = self.snapshot();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.fill(&last, entries.into_iter())
+    }
+
     /// Runs a change: all of it is durable and visible when this returns, or nothing.
     ///
     /// Changes follow one another; this blocks meanwhile, and on the disk.

@@ -309,6 +309,33 @@ impl Writer {
         self.damaged.retain(|uuid| !touched.contains(uuid));
         Ok(built.snapshot)
     }
+
+    /// Commits entries without making the version that would show them.
+    pub(super) fn fill(
+        &self,
+        last: &Snapshot,
+        entries: impl Iterator<Item = Entry>,
+    ) -> Result<(), DirectoryError> {
+        let seq = ChangeSeq(self.store.last_seq().0 + 1);
+        let stamp = seq.0.to_string().into_bytes();
+        let nothing_there = last.stored() == 0 && self.damaged.is_empty();
+        let mut operations = Vec::new();
+        for mut entry in entries {
+            entry.set(CHANGED, vec![stamp.clone()]);
+            let old = if nothing_there {
+                Records::new()
+            } else {
+                read_records(self.store.as_ref(), entry.uuid)?
+            };
+            operations.extend(record::diff(&old, record::records_of(&entry)).operations);
+        }
+        let mut batch = Batch {
+            operations: operations.into_iter().collect(),
+        };
+        last.changes.clone().record(seq, None, &mut batch);
+        self.store.commit(batch)?;
+        Ok(())
+    }
 }
 
 /// The operational attribute that keeps the commit an entry was changed by.

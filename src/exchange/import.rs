@@ -5,6 +5,8 @@ use std::{
     fs::File,
     io::BufReader,
     path::{Path, PathBuf},
+    sync::mpsc::sync_channel,
+    thread,
 };
 
 use thiserror::Error;
@@ -33,6 +35,11 @@ use crate::{
 /// Who is named as the creator of entries whose records name nobody.
 const AUTHOR: &str = "cn=adduct import";
 
+/// Records that are passed on at once.
+const PORTION: usize = 128;
+/// Portions that may wait to be taken.
+const MOST_PORTIONS: usize = 16;
+
 /// How to import.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
@@ -42,8 +49,8 @@ pub struct ImportOptions {
     pub naming_contexts: Vec<String>,
 }
 
-/// Loads LDIF files as local entries and returns how many; `progress` gets the number of records
-/// read so far.
+/// Loads LDIF files as local entries of a directory that is closed with it, and returns how many;
+/// `progress` gets the number of records read so far.
 ///
 /// Parents may come after children and in other files. DNs in link attributes become identities
 /// where they name an entry, here or there already, and stay text where they do not. Passwords in
@@ -52,7 +59,7 @@ pub struct ImportOptions {
 /// # Errors
 /// [`ImportError`] names file, line and DN; nothing is changed then.
 pub fn import(
-    directory: &Directory,
+    directory: Directory,
     hashes: &HashPool,
     files: &[PathBuf],
     options: &ImportOptions,
@@ -60,41 +67,97 @@ pub fn import(
 ) -> Result<u64, ImportError> {
     let snapshot = directory.snapshot();
     let mut batch = Batch::new(snapshot.schema());
-    for file in files {
-        let opened = File::open(file).map_err(|error| ImportError::Open {
-            file: file.clone(),
-            error,
-        })?;
-        for record in LdifReader::new(BufReader::with_capacity(1 << 20, opened)).allow_file_urls() {
-            let record = record.map_err(|error| ImportError::Ldif {
-                file: file.clone(),
-                error,
-            })?;
-            batch.add(file, record)?;
-            progress(batch.records.len() as u64);
-        }
-    }
+    read(files, |file, record| {
+        batch.add(file, record)?;
+        progress(batch.records.len() as u64);
+        Ok(())
+    })?;
     batch.hash_passwords(hashes)?;
     let entries = batch.into_entries(&snapshot, options)?;
     let count = entries.len() as u64;
-    directory
-        .write(|transaction| {
-            let mut names = Vec::with_capacity(entries.len());
-            for (dn, entry) in entries {
-                names.push((dn, entry.uuid));
-                transaction.put(entry);
-            }
-            for (dn, uuid) in names {
-                adopt(transaction, &dn, uuid)?;
-            }
-            Ok(())
-        })
-        .map_err(|error| match error {
-            WriteError::Refused(error) | WriteError::Directory(error) => {
-                ImportError::Directory(error)
-            }
-        })?;
+    let stored = if snapshot.stored() == 0 {
+        directory.fill(entries.into_iter().map(|(_, entry)| entry))
+    } else {
+        add(&directory, entries)
+    };
+    stored.map_err(ImportError::Directory)?;
     Ok(count)
+}
+
+/// Reads records on a thread of its own and passes them on, in order.
+fn read(
+    files: &[PathBuf],
+    mut take: impl FnMut(&Path, LdifRecord) -> Result<(), ImportError>,
+) -> Result<(), ImportError> {
+    thread::scope(|scope| {
+        // Dropped where a record is refused, which ends the reader.
+        let (sender, portions) = sync_channel(MOST_PORTIONS);
+        scope.spawn(move || {
+            for file in files {
+                let send = |portion| sender.send((file, portion)).is_ok();
+                if !read_file(file, send) {
+                    return;
+                }
+            }
+        });
+        for (file, portion) in portions {
+            for record in portion? {
+                take(file, record)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Reads one file; false where it cannot be read, or nobody wants more.
+fn read_file(file: &Path, send: impl Fn(Result<Vec<LdifRecord>, ImportError>) -> bool) -> bool {
+    let opened = match File::open(file) {
+        Ok(opened) => opened,
+        Err(error) => {
+            let file = file.to_owned();
+            send(Err(ImportError::Open { file, error }));
+            return false;
+        }
+    };
+    let mut portion = Vec::with_capacity(PORTION);
+    for record in LdifReader::new(BufReader::with_capacity(1 << 20, opened)).allow_file_urls() {
+        match record {
+            Ok(record) => portion.push(record),
+            Err(error) => {
+                // What is wrong with records before it comes first.
+                let file = file.to_owned();
+                let _ = send(Ok(portion)) && send(Err(ImportError::Ldif { file, error }));
+                return false;
+            }
+        }
+        if portion.len() == PORTION
+            && !send(Ok(std::mem::replace(
+                &mut portion,
+                Vec::with_capacity(PORTION),
+            )))
+        {
+            return false;
+        }
+    }
+    send(Ok(portion))
+}
+
+/// Adds entries to others, some of which may have waited for them.
+fn add(directory: &Directory, entries: Vec<(Dn, Entry)>) -> Result<(), DirectoryError> {
+    let added = directory.write(|transaction| {
+        let mut names = Vec::with_capacity(entries.len());
+        for (dn, entry) in entries {
+            names.push((dn, entry.uuid));
+            transaction.put(entry);
+        }
+        for (dn, uuid) in names {
+            adopt(transaction, &dn, uuid)?;
+        }
+        Ok(())
+    });
+    added.map_err(|error| match error {
+        WriteError::Refused(error) | WriteError::Directory(error) => error,
+    })
 }
 
 /// The records of all files, by their names.

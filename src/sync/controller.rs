@@ -140,7 +140,7 @@ impl AdDomain {
         let request = DirSyncRequest::new(
             &facts.default_naming_context,
             DIRSYNC_ATTRIBUTES,
-            LINK_ATTRIBUTES,
+            &LINK_ATTRIBUTES,
             account,
         );
         let mut controller = AdController {

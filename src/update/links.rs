@@ -12,7 +12,7 @@ use crate::{
     dn::Dn,
     entry::{Attribute, Entry, Link},
     proto::LdapResult,
-    schema::{AttributeDescription, Schema},
+    schema::{AttributeId, Schema},
 };
 
 /// Finds the entries that values name, the one that is written included.
@@ -50,9 +50,10 @@ pub fn take_links(
     attributes: &mut Vec<Attribute>,
     find: impl Fn(&Dn) -> Option<Uuid>,
 ) -> Vec<Link> {
+    let types = LINK_ATTRIBUTES.map(|name| schema.attribute(name.as_bytes()));
     let mut links: Vec<Link> = Vec::new();
     for attribute in attributes.iter_mut() {
-        let Some(name) = link_name(schema, &attribute.description) else {
+        let Some(name) = link_name(schema, &types, &attribute.description) else {
             continue;
         };
         let mut targets = BTreeSet::new();
@@ -83,17 +84,17 @@ pub fn take_links(
     links
 }
 
-/// The name of the link attribute that a description without options names, as an OID too.
-fn link_name(schema: &Schema, description: &str) -> Option<&'static str> {
-    let parsed = AttributeDescription::parse(description.as_bytes())?;
-    if !parsed.options.is_empty() {
-        return None;
-    }
-    let id = schema.attribute(parsed.base.as_bytes())?;
-    LINK_ATTRIBUTES
-        .iter()
-        .find(|name| schema.attribute(name.as_bytes()) == Some(id))
-        .copied()
+/// The name of the link attribute, given the types of all, that a description without options
+/// names, as an OID too.
+fn link_name(
+    schema: &Schema,
+    types: &[Option<AttributeId>],
+    description: &str,
+) -> Option<&'static str> {
+    // With options it is no name.
+    let id = schema.attribute(description.as_bytes())?;
+    let place = types.iter().position(|link| *link == Some(id))?;
+    LINK_ATTRIBUTES.get(place).copied()
 }
 
 impl Update<'_, '_> {
