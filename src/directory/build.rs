@@ -10,15 +10,14 @@ use super::{
     affected::Trace,
     anchors::Anchors,
     column,
-    derived::{Derivation, LINK_ATTRIBUTES},
-    packed::PackedAttributes,
+    derived::LINK_ATTRIBUTES,
+    form::{Form, Forms, bare},
     selected::Selector,
     snapshot::{Kind, OriginId, ServedEntry, Snapshot},
     source::SourceSettings,
     special::Special,
 };
 use crate::{
-    dn::Dn,
     entry::{Attribute, Entry, Origin},
     mapping::{
         derive::{self, DeriveContext},
@@ -145,9 +144,17 @@ impl<'s> Builder<'s> {
 
     /// Puts an entry without its links.
     pub(super) fn put_body(&mut self, entry: &Entry, changed: ChangeSeq) {
+        let form = self.forms().of(entry);
+        self.put_formed(entry, form, changed);
+    }
+
+    /// The same where the form of a local entry is made already.
+    pub(super) fn put_formed(&mut self, entry: &Entry, form: Option<Form>, changed: ChangeSeq) {
         let id = self.intern(entry.uuid);
-        let (origin, kind, mut attributes) = self.served_form(entry);
-        attributes.retain(|attribute| !self.is_never_stored(attribute));
+        let (origin, kind, Form { keys, attributes }) = match form {
+            Some(form) => (OriginId::LOCAL, Kind::Local, form),
+            None => self.replicated_form(entry),
+        };
         let parent = entry.parent.map(|parent| self.intern(parent));
         // As before, until the selection decides anew.
         let was_selected = self
@@ -158,7 +165,7 @@ impl<'s> Builder<'s> {
             uuid: entry.uuid,
             parent,
             rdn: entry.rdn.as_str().into(),
-            keys: self.keys(entry),
+            keys,
             origin,
             kind,
             selected: match kind {
@@ -167,7 +174,7 @@ impl<'s> Builder<'s> {
                 Kind::User | Kind::Group { .. } => was_selected || self.is_unselective(origin),
             },
             changed,
-            attributes: PackedAttributes::pack(&self.next.schema, &attributes),
+            attributes,
         };
         self.structure_changed |= self
             .next
@@ -280,15 +287,6 @@ impl<'s> Builder<'s> {
             .number(self.next.known.gid_number)
     }
 
-    fn is_never_stored(&self, attribute: &Attribute) -> bool {
-        let name = attribute.description.split(';').next().unwrap_or_default();
-        self.next
-            .schema
-            .attribute(name.as_bytes())
-            .and_then(|id| self.next.derivations.of(id))
-            .is_some_and(Derivation::is_never_stored)
-    }
-
     fn is_unselective(&self, origin: OriginId) -> bool {
         let source = usize::from(origin.0)
             .checked_sub(1)
@@ -296,30 +294,42 @@ impl<'s> Builder<'s> {
         source.is_none_or(|source| !Selector::new(source, origin).is_selective())
     }
 
-    /// What readers get of an entry: from AD both dialects, of local entries what is stored.
-    fn served_form(&mut self, entry: &Entry) -> (OriginId, Kind, Vec<Attribute>) {
-        let found = match &entry.origin {
-            Origin::Local => None,
-            Origin::Source(name) => self
-                .sources
-                .iter()
-                .enumerate()
-                .find(|(_, source)| source.name == *name),
+    fn forms(&self) -> Forms<'_> {
+        Forms {
+            schema: &self.next.schema,
+            derivations: &self.next.derivations,
+        }
+    }
+
+    /// What readers get of an entry from AD: both dialects.
+    fn replicated_form(&mut self, entry: &Entry) -> (OriginId, Kind, Form) {
+        let (origin, kind, attributes) = self.both_dialects(entry);
+        let forms = self.forms();
+        let attributes = attributes
+            .iter()
+            .map(|attribute| (attribute.description.as_str(), attribute.values.as_slice()));
+        let form = Form {
+            keys: forms.keys(entry),
+            attributes: forms.pack(attributes),
         };
-        let (position, source) = match found {
-            Some(found) => found,
-            None if entry.origin == Origin::Local => {
-                return (OriginId::LOCAL, Kind::Local, self.local_form(entry));
-            }
-            // A source that is not configured any more: kept, but not served.
-            None => return (OriginId::FORMER, Kind::Container, bare(entry)),
+        (origin, kind, form)
+    }
+
+    fn both_dialects(&mut self, entry: &Entry) -> (OriginId, Kind, Vec<Attribute>) {
+        let mut sources = self.sources.iter().enumerate();
+        let found = sources.find(
+            |(_, source)| matches!(&entry.origin, Origin::Source(name) if *name == source.name),
+        );
+        // A source that is not configured any more: kept, but not served.
+        let Some((position, source)) = found else {
+            return (OriginId::FORMER, Kind::Container, bare(entry.uuid));
         };
         let origin = origin_of(position);
         let kind = match derive::classify(entry) {
             derive::Kind::User => Kind::User,
             derive::Kind::Group { .. } => Kind::Group { posix: false },
             derive::Kind::Container => Kind::Container,
-            derive::Kind::Unserved => return (origin, Kind::Container, bare(entry)),
+            derive::Kind::Unserved => return (origin, Kind::Container, bare(entry.uuid)),
         };
         let next = &self.next;
         let own_sid = derive::object_sid(entry);
@@ -348,51 +358,6 @@ impl<'s> Builder<'s> {
             other => other,
         };
         (origin, kind, attributes)
-    }
-
-    /// A local entry with the superclasses of its classes, which need not be stored.
-    fn local_form(&self, entry: &Entry) -> Vec<Attribute> {
-        let schema = &self.next.schema;
-        let mut attributes = entry.attributes.clone();
-        for attribute in &mut attributes {
-            if !attribute.description.eq_ignore_ascii_case("objectClass") {
-                continue;
-            }
-            let implied: Vec<Vec<u8>> = attribute
-                .values
-                .iter()
-                .filter_map(|class| schema.object_class(class))
-                .flat_map(|class| schema.superclasses(class).iter().copied())
-                .map(|class| schema.object_class_def(class).name().as_bytes().to_vec())
-                .collect();
-            for class in implied {
-                if !attribute
-                    .values
-                    .iter()
-                    .any(|own| own.eq_ignore_ascii_case(&class))
-                {
-                    attribute.values.push(class);
-                }
-            }
-        }
-        attributes.retain(|attribute| !attribute.description.eq_ignore_ascii_case("entryUUID"));
-        attributes.push(Attribute {
-            description: "entryUUID".to_owned(),
-            values: vec![entry.uuid.to_string().into_bytes()],
-        });
-        attributes
-    }
-
-    /// The normalized RDNs; a name that has none is kept under its own octets.
-    fn keys(&self, entry: &Entry) -> Box<[Box<[u8]>]> {
-        let normalized = Dn::parse(&entry.rdn)
-            .ok()
-            .and_then(|dn| self.next.schema.normalize_dn(&dn).ok())
-            .filter(|keys| !keys.is_empty());
-        match normalized {
-            Some(keys) => keys.into_iter().map(Vec::into_boxed_slice).collect(),
-            None => Box::new([entry.rdn.as_bytes().into()]),
-        }
     }
 
     /// The id of an identity, given out at its first mention.
@@ -504,18 +469,6 @@ impl<'s> Builder<'s> {
             };
         }
     }
-}
-
-/// What is shown of an entry that is not served itself, in case something served lies below it.
-fn bare(entry: &Entry) -> Vec<Attribute> {
-    let attribute = |description: &str, value: String| Attribute {
-        description: description.to_owned(),
-        values: vec![value.into_bytes()],
-    };
-    vec![
-        attribute("objectClass", "top".to_owned()),
-        attribute("entryUUID", entry.uuid.to_string()),
-    ]
 }
 
 /// Sources follow the local origin.

@@ -32,6 +32,8 @@ const MOST_THREADS: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Index {
     equality: PostingsMap<u64>,
+    /// The same of the attribute types that are looked for while everything is loaded.
+    early: PostingsMap<u64>,
     presence: PostingsMap<AttributeId>,
     /// `None` until they are set: by then a substring assertion narrows nothing.
     substrings: Option<Substrings>,
@@ -49,12 +51,15 @@ pub(super) struct Substrings(PostingsMap<u64>);
 /// An entry that is in the index, and its id.
 type Inserted = (EntryId, Arc<ServedEntry>);
 
+/// Entries, ascending, of keys that many share.
+type Sets<K> = HashMap<K, Vec<u32>, foldhash::fast::RandomState>;
+
 /// What was inserted since the last [`Index::settle`], under keys that many entries share.
 #[derive(Clone, Debug, Default)]
 struct Pending {
-    equality: HashMap<u64, Vec<u32>, foldhash::fast::RandomState>,
-    presence: HashMap<AttributeId, Vec<u32>, foldhash::fast::RandomState>,
-    substrings: HashMap<u64, Vec<u32>, foldhash::fast::RandomState>,
+    equality: Sets<u64>,
+    presence: Sets<AttributeId>,
+    substrings: Sets<u64>,
 }
 
 impl Index {
@@ -62,6 +67,7 @@ impl Index {
     pub(super) fn new(schema: &Schema) -> Self {
         Self {
             equality: PostingsMap::default(),
+            early: PostingsMap::default(),
             presence: PostingsMap::default(),
             substrings: None,
             pending: Pending::default(),
@@ -77,8 +83,11 @@ impl Index {
 
     /// Entries that may have this normalized value; `None` means certainly none.
     pub fn equality(&self, attribute: AttributeId, normalized: &[u8]) -> Option<&Postings> {
-        self.equality
-            .get(&self.keys.equality(attribute, normalized))
+        let sets = match self.keys.kinds(attribute).early {
+            true => &self.early,
+            false => &self.equality,
+        };
+        sets.get(&self.keys.equality(attribute, normalized))
     }
 
     /// Entries that have the attribute.
@@ -197,6 +206,7 @@ impl Index {
         // Looks at everything there is, which single changes must not pay for.
         if self.bulk.take().is_some() {
             self.equality.shrink();
+            self.early.shrink();
             self.presence.shrink();
             if let Some(Substrings(sets)) = &mut self.substrings {
                 sets.shrink();
@@ -212,7 +222,8 @@ impl Index {
             return;
         };
         bulk.push((id, Arc::clone(entry)));
-        let full = bulk.len() >= BATCH;
+        // Without substrings there are few keys, which are best all made at once.
+        let full = bulk.len() >= BATCH && all.trigrams;
         let early = Part {
             late: false,
             trigrams: false,
@@ -297,24 +308,39 @@ impl Index {
     /// Adds many entries at once: each processor takes its share of them, and then of the keys.
     fn insert_bulk(&mut self, schema: &Schema, bulk: &[Inserted], part: Part) {
         let found = Found::of_all(&self.keys, schema, bulk, part);
-        let (mut equality, mut presence, mut substrings) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut equality, mut substrings) = (Vec::new(), Vec::new());
+        let (mut shared, mut presence) = (Vec::new(), Vec::new());
         for share in found {
             equality.push(share.equality);
-            presence.push(share.presence);
             substrings.push(share.substrings);
+            shared.push(share.shared);
+            presence.push(share.presence);
         }
         std::thread::scope(|scope| {
             if let Some(Substrings(sets)) = &mut self.substrings {
                 scope.spawn(|| add_pairs(sets, substrings));
             }
-            add_pairs(&mut self.presence, presence);
-            add_pairs(&mut self.equality, equality);
+            if self.equality.is_empty() {
+                self.equality = PostingsMap::of_shares(equality);
+            } else {
+                for share in &mut equality {
+                    sort(share);
+                }
+                add_pairs(&mut self.equality, equality);
+            }
+            for share in shared {
+                add_all(&mut self.equality, share);
+            }
+            for share in presence {
+                add_all(&mut self.presence, share);
+            }
         });
     }
 
     fn insert_part(&mut self, schema: &Schema, id: EntryId, entry: &ServedEntry, part: Part) {
         let Self {
             equality,
+            early,
             pending,
             keys,
             ..
@@ -325,14 +351,11 @@ impl Index {
             part,
             |_| true,
             |key| match key {
-                Key::Equality { key, shared: false } => equality.insert(key, id),
-                Key::Equality { key, shared: true } => {
-                    pending.equality.entry(key).or_default().push(id.0);
-                }
-                Key::Presence(attribute) => {
-                    pending.presence.entry(attribute).or_default().push(id.0);
-                }
-                Key::Trigram(key) => pending.substrings.entry(key).or_default().push(id.0),
+                Key::Equality(key) => equality.insert(key, id),
+                Key::Early(key) => early.insert(key, id),
+                Key::Shared(key) => push(&mut pending.equality, key, id),
+                Key::Presence(attribute) => push(&mut pending.presence, attribute, id),
+                Key::Trigram(key) => push(&mut pending.substrings, key, id),
             },
         );
     }
@@ -364,7 +387,8 @@ impl Index {
     fn insert_key(&mut self, key: Key, id: EntryId) {
         match key {
             Key::Presence(attribute) => self.presence.insert(attribute, id),
-            Key::Equality { key, .. } => self.equality.insert(key, id),
+            Key::Equality(key) | Key::Shared(key) => self.equality.insert(key, id),
+            Key::Early(key) => self.early.insert(key, id),
             Key::Trigram(key) => {
                 if let Some(Substrings(sets)) = &mut self.substrings {
                     sets.insert(key, id);
@@ -376,7 +400,8 @@ impl Index {
     fn remove_key(&mut self, key: Key, id: EntryId) {
         match key {
             Key::Presence(attribute) => self.presence.remove(&attribute, id),
-            Key::Equality { key, .. } => self.equality.remove(&key, id),
+            Key::Equality(key) | Key::Shared(key) => self.equality.remove(&key, id),
+            Key::Early(key) => self.early.remove(&key, id),
             Key::Trigram(key) => {
                 if let Some(Substrings(sets)) = &mut self.substrings {
                     sets.remove(&key, id);
@@ -386,11 +411,13 @@ impl Index {
     }
 }
 
-/// The keys of many entries, each with the entry it is of, ascending and without repetitions.
+/// The keys of many entries, but for early ones.
 #[derive(Default)]
 struct Found {
     equality: Vec<(u64, u32)>,
-    presence: Vec<(AttributeId, u32)>,
+    shared: Sets<u64>,
+    presence: Sets<AttributeId>,
+    /// Ascending and without repetitions.
     substrings: Vec<(u64, u32)>,
 }
 
@@ -421,14 +448,14 @@ impl Found {
                 part,
                 |_| true,
                 |key| match key {
-                    Key::Equality { key, .. } => found.equality.push((key, id.0)),
-                    Key::Presence(attribute) => found.presence.push((attribute, id.0)),
+                    Key::Equality(key) => found.equality.push((key, id.0)),
+                    Key::Shared(key) => push(&mut found.shared, key, *id),
+                    Key::Presence(attribute) => push(&mut found.presence, attribute, *id),
                     Key::Trigram(key) => found.substrings.push((key, id.0)),
+                    Key::Early(_) => {}
                 },
             );
         }
-        sort(&mut found.equality);
-        sort(&mut found.presence);
         sort(&mut found.substrings);
         found
     }
@@ -437,6 +464,14 @@ impl Found {
 fn sort<T: Ord>(pairs: &mut Vec<T>) {
     pairs.sort_unstable();
     pairs.dedup();
+}
+
+/// Adds an entry, which has none of those after it under the key.
+fn push<K: Eq + Hash>(sets: &mut Sets<K>, key: K, id: EntryId) {
+    let ids = sets.entry(key).or_default();
+    if ids.last() != Some(&id.0) {
+        ids.push(id.0);
+    }
 }
 
 /// Adds pairs of a key and an entry, share by share; each is let go of before the next.
@@ -456,10 +491,7 @@ fn add_pairs<K: Clone + Ord + Hash>(
     }
 }
 
-fn add_all<K: Clone + Ord + Hash>(
-    sets: &mut PostingsMap<K>,
-    added: HashMap<K, Vec<u32>, foldhash::fast::RandomState>,
-) {
+fn add_all<K: Clone + Ord + Hash>(sets: &mut PostingsMap<K>, added: Sets<K>) {
     for (key, mut ids) in added {
         sort(&mut ids);
         sets.extend(key, &ids);
@@ -524,6 +556,7 @@ mod tests {
     fn made_anew(snapshot: &Snapshot) -> Index {
         let mut index = Index {
             equality: PostingsMap::default(),
+            early: PostingsMap::default(),
             presence: PostingsMap::default(),
             substrings: None,
             ..snapshot.index.clone()
@@ -539,7 +572,8 @@ mod tests {
     fn under(index: &Index, key: Key) -> Vec<EntryId> {
         let found = match key {
             Key::Presence(attribute) => index.presence.get(&attribute),
-            Key::Equality { key, .. } => index.equality.get(&key),
+            Key::Equality(key) | Key::Shared(key) => index.equality.get(&key),
+            Key::Early(key) => index.early.get(&key),
             Key::Trigram(key) => index.substrings.as_ref().and_then(|sets| sets.0.get(&key)),
         };
         found.into_iter().flat_map(Postings::iter).collect()

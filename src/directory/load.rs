@@ -5,7 +5,7 @@ use std::{
     panic::resume_unwind,
     sync::{
         Arc,
-        mpsc::{SyncSender, sync_channel},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
 };
@@ -19,6 +19,7 @@ use super::{
     changes::{self, CHANGES, ChangeLoader, ChangeLog},
     derived::{Derivations, LINK_ATTRIBUTES},
     entries::Entries,
+    form::{Form, Forms},
     index::Index,
     known::Known,
     links::Links,
@@ -34,7 +35,7 @@ use super::{
     },
 };
 use crate::{
-    entry::Origin,
+    entry::{Entry, Origin},
     mapping::{idmap::SliceTable, policy::MemberUid},
     schema::Schema,
     store::{Batch, ChangeSeq, CorruptRecord, LoadReport, Store, StoreError},
@@ -71,9 +72,15 @@ pub(super) fn load(
     load.builder.next.index.begin_bulk();
     let report = thread::scope(|scope| {
         let (sender, batches) = sync_channel(MOST_BATCHES);
+        let (former, formed) = sync_channel(MOST_BATCHES);
         let store = store.as_ref();
         let reader = scope.spawn(move || read(store, &sender));
-        for loaded in batches.into_iter().flatten() {
+        let forms = Forms {
+            schema: &empty.schema,
+            derivations: &empty.derivations,
+        };
+        scope.spawn(move || form(forms, batches, &former));
+        for loaded in formed.into_iter().flatten() {
             load.take(loaded);
         }
         // One that panicked is as good as a panic here.
@@ -171,6 +178,48 @@ fn read(store: &dyn Store, sender: &SyncSender<Vec<Loaded>>) -> Result<LoadRepor
     Ok(report)
 }
 
+/// An entry, and all that is made of it without looking at another.
+struct Body {
+    /// Without its attributes where there is a form.
+    entry: Entry,
+    form: Option<Form>,
+    changed: ChangeSeq,
+    /// Whether the gids of users may depend on it.
+    is_group_with_gid: bool,
+}
+
+impl Body {
+    fn of(mut entry: Entry, forms: Forms<'_>) -> Box<Self> {
+        let form = forms.of(&entry);
+        let changed = last_change(&entry).unwrap_or_default();
+        let is_group_with_gid = is_group(&entry) && entry.attribute("gidNumber").is_some();
+        if form.is_some() {
+            entry.attributes = Vec::new();
+        }
+        Box::new(Self {
+            entry,
+            form,
+            changed,
+            is_group_with_gid,
+        })
+    }
+}
+
+/// Makes of entries what can be made of each by itself.
+fn form(
+    forms: Forms<'_>,
+    batches: Receiver<Vec<Loaded>>,
+    sender: &SyncSender<Vec<Loaded<Box<Body>>>>,
+) {
+    for batch in batches {
+        let formed = batch
+            .into_iter()
+            .map(|loaded| loaded.map_body(|entry| Body::of(entry, forms)));
+        // Nobody takes anything any more only where the other thread panicked.
+        let _ = sender.send(formed.collect());
+    }
+}
+
 /// What [`super::Directory::open`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadSummary {
@@ -203,20 +252,22 @@ struct Load<'s> {
 }
 
 impl Load<'_> {
-    fn take(&mut self, loaded: Loaded) {
+    fn take_body(&mut self, body: Body) {
+        let entry = &body.entry;
+        if let Origin::Source(name) = &entry.origin
+            && !self.names.contains(name)
+        {
+            self.names.insert(name.clone());
+        }
+        self.builder.put_formed(entry, body.form, body.changed);
+        if body.is_group_with_gid {
+            self.groups.push(entry.uuid);
+        }
+    }
+
+    fn take(&mut self, loaded: Loaded<Box<Body>>) {
         match loaded {
-            Loaded::Body(entry) => {
-                if let Origin::Source(name) = &entry.origin
-                    && !self.names.contains(name)
-                {
-                    self.names.insert(name.clone());
-                }
-                self.builder
-                    .put_body(&entry, last_change(&entry).unwrap_or_default());
-                if is_group(&entry) && entry.attribute("gidNumber").is_some() {
-                    self.groups.push(entry.uuid);
-                }
-            }
+            Loaded::Body(body) => self.take_body(*body),
             Loaded::Targets {
                 uuid,
                 attribute,

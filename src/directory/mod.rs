@@ -16,6 +16,7 @@ pub mod derived;
 mod entries;
 mod evaluate;
 mod extended_dn;
+mod form;
 mod identity;
 mod index;
 mod known;

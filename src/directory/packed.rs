@@ -77,11 +77,23 @@ impl PackedAttributes {
     ///
     /// Two attributes of one description are merged; names take the schema's spelling.
     pub fn pack(schema: &Schema, attributes: &[Attribute]) -> Self {
-        let mut sorted: Vec<Named<'_>> = attributes
+        let named = attributes
             .iter()
-            .filter_map(|attribute| {
-                let (id, description) = canonical_description(schema, &attribute.description)?;
-                Some((id, description, attribute.values.as_slice()))
+            .map(|attribute| (attribute.description.as_str(), attribute.values.as_slice()));
+        Self::pack_some(schema, named, |_| true)
+    }
+
+    /// Packs those of some types, given by description and values.
+    pub(super) fn pack_some<'a>(
+        schema: &Schema,
+        attributes: impl IntoIterator<Item = (&'a str, &'a [Vec<u8>])>,
+        is_wanted: impl Fn(AttributeId) -> bool,
+    ) -> Self {
+        let mut sorted: Vec<Named<'_>> = attributes
+            .into_iter()
+            .filter_map(|(description, values)| {
+                let (id, description) = canonical_description(schema, description)?;
+                is_wanted(id).then_some((id, description, values))
             })
             .collect();
         // Stable, so that merged values keep their order.
@@ -252,6 +264,13 @@ pub fn canonical_description<'s>(
     schema: &'s Schema,
     description: &str,
 ) -> Option<(AttributeId, Cow<'s, str>)> {
+    // Without options it is the name itself, as a rule.
+    if let Some(id) = schema.attribute(description.as_bytes()) {
+        let attribute = schema.attribute_type(id);
+        if !is_binary_only(attribute.syntax) {
+            return Some((id, Cow::Borrowed(attribute.name())));
+        }
+    }
     let parsed = AttributeDescription::parse(description.as_bytes())?;
     let id = schema.attribute(parsed.base.as_bytes())?;
     let attribute = schema.attribute_type(id);
@@ -260,9 +279,6 @@ pub fn canonical_description<'s>(
     if is_binary_only(attribute.syntax) && !options.iter().any(|option| option == BINARY) {
         options.push(BINARY.to_owned());
         options.sort();
-    }
-    if options.is_empty() {
-        return Some((id, Cow::Borrowed(attribute.name())));
     }
     let mut text = attribute.name().to_owned();
     for option in &options {

@@ -157,7 +157,27 @@ impl<K> Default for PostingsMap<K> {
     }
 }
 
+impl<K: Clone + Ord + Hash + Send + Sync> PostingsMap<K> {
+    /// The sets of pairs of a key and an entry, made at once by as many threads as there are
+    /// shares.
+    pub(super) fn of_shares(shares: Vec<Vec<(K, u32)>>) -> Self {
+        let mut ids = Vec::new();
+        Self {
+            sets: Shards::of_shares(shares, |pairs| {
+                ids.clear();
+                ids.extend(pairs.iter().map(|(_, id)| *id));
+                ids.dedup();
+                Postings::of(&ids)
+            }),
+        }
+    }
+}
+
 impl<K: Clone + Ord + Hash> PostingsMap<K> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+
     /// The entries under a key.
     pub(super) fn get(&self, key: &K) -> Option<&Postings> {
         self.sets.get(key)

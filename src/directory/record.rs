@@ -210,9 +210,9 @@ pub(super) fn entry_from<'r>(
 
 /// What the records of a store say, piece by piece.
 #[derive(Debug)]
-pub(super) enum Loaded {
+pub(super) enum Loaded<B = Entry> {
     /// An entry whose links have no targets yet.
-    Body(Entry),
+    Body(B),
     /// Some targets of a link of an entry whose body came before.
     Targets {
         /// The entry.
@@ -238,6 +238,27 @@ pub(super) enum Loaded {
     },
     /// A record that belongs to no entry and makes no sense.
     Problem(String),
+}
+
+impl<B> Loaded<B> {
+    /// The same with something made of the entry.
+    pub(super) fn map_body<C>(self, make: impl FnOnce(B) -> C) -> Loaded<C> {
+        match self {
+            Self::Body(body) => Loaded::Body(make(body)),
+            Self::Targets {
+                uuid,
+                attribute,
+                targets,
+            } => Loaded::Targets {
+                uuid,
+                attribute,
+                targets,
+            },
+            Self::Meta { name, payload } => Loaded::Meta { name, payload },
+            Self::Rejected { uuid, reason } => Loaded::Rejected { uuid, reason },
+            Self::Problem(problem) => Loaded::Problem(problem),
+        }
+    }
 }
 
 /// Takes all records of a store as they come by, in key order, and keeps none of them.

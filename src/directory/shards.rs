@@ -6,7 +6,9 @@
 
 use std::{
     hash::{BuildHasher, Hash},
+    panic::resume_unwind,
     sync::Arc,
+    thread,
 };
 
 use imbl::{GenericVector, shared_ptr::DefaultSharedPtr};
@@ -35,6 +37,61 @@ impl<K, V> Default for Shards<K, V> {
 }
 
 impl<K: Clone + Ord + Hash, V: Clone> Shards<K, V> {
+    /// A map made at once, by as many threads as there are shares, which costs a fraction of one
+    /// insertion after the other. `join` makes the value of the pairs of one key, ascending, of
+    /// which some may be there twice; without one there is nothing under the key.
+    pub(super) fn of_shares<P>(
+        shares: Vec<Vec<(K, P)>>,
+        mut join: impl FnMut(&[(K, P)]) -> Option<V>,
+    ) -> Self
+    where
+        K: Send + Sync,
+        P: Ord + Clone + Send + Sync,
+    {
+        let mut map = Self::default();
+        let lists = shares.iter().map(Vec::len).sum::<usize>().div_ceil(MEAN);
+        let hasher = &map.hasher;
+        let placed = |share: Vec<(K, P)>| {
+            let place = |pair: (K, P)| (place(hasher, lists, &pair.0), pair);
+            let mut placed: Vec<_> = share.into_iter().map(place).collect();
+            placed.sort_unstable();
+            placed.into_iter().peekable()
+        };
+        let mut shares: Vec<_> = thread::scope(|scope| {
+            let sorting: Vec<_> = shares
+                .into_iter()
+                .map(|share| scope.spawn(|| placed(share)))
+                .collect();
+            // One that panicked is as good as a panic here.
+            sorting
+                .into_iter()
+                .map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        });
+        let mut found = Vec::new();
+        for place in 0..lists {
+            found.clear();
+            for share in &mut shares {
+                found.extend(
+                    std::iter::from_fn(|| share.next_if(|(own, _)| *own == place))
+                        .map(|(_, pair)| pair),
+                );
+            }
+            found.sort_unstable();
+            let list: List<K, V> = found
+                .chunk_by(|left, right| left.0 == right.0)
+                .filter_map(|same| Some((same.first()?.0.clone(), join(same)?)))
+                .collect();
+            map.len += list.len();
+            map.lists.push_back(list);
+        }
+        map
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// What is under a key.
     pub(super) fn get(&self, key: &K) -> Option<&V> {
         let list = self.lists.get(self.place(key))?;
@@ -120,14 +177,17 @@ impl<K: Clone + Ord + Hash, V: Clone> Shards<K, V> {
     /// The list of a key: by as many bits of its hash as it takes, less the highest where that
     /// list is not made yet.
     fn place(&self, key: &K) -> usize {
-        let lists = self.lists.len();
-        let mask = lists.next_power_of_two() - 1;
-        let hash = self.hasher.hash_one(key) & mask as u64;
-        match usize::try_from(hash) {
-            Ok(place) if place < lists => place,
-            Ok(place) => place & (mask >> 1),
-            Err(_) => 0,
-        }
+        place(&self.hasher, self.lists.len(), key)
+    }
+}
+
+fn place(hasher: &impl BuildHasher, lists: usize, key: &impl Hash) -> usize {
+    let mask = lists.next_power_of_two() - 1;
+    let hash = hasher.hash_one(key) & mask as u64;
+    match usize::try_from(hash) {
+        Ok(place) if place < lists => place,
+        Ok(place) => place & (mask >> 1),
+        Err(_) => 0,
     }
 }
 
@@ -137,13 +197,43 @@ fn find<K: Ord, V>(list: &[(K, V)], key: &K) -> Result<usize, usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use proptest::prelude::*;
 
     use super::*;
 
     proptest! {
+        #[test]
+        fn what_is_made_at_once_is_what_is_made_one_by_one(
+            shares in prop::collection::vec(prop::collection::vec((0u16..60, 0u8..4), 0..60), 0..4),
+            more in prop::collection::vec(0u16..80, 0..20),
+        ) {
+            let sum = |pairs: &[(u16, u8)]| {
+                let sum: u8 = pairs.iter().map(|(_, value)| value).collect::<BTreeSet<_>>().into_iter().sum();
+                (sum > 0).then_some(sum)
+            };
+            let mut model: BTreeMap<u16, BTreeSet<u8>> = BTreeMap::new();
+            for (key, value) in shares.iter().flatten() {
+                model.entry(*key).or_default().insert(*value);
+            }
+            let mut model: BTreeMap<u16, u8> = model
+                .into_iter()
+                .map(|(key, values)| (key, values.into_iter().sum()))
+                .filter(|(_, sum)| *sum > 0)
+                .collect();
+            let mut map = Shards::of_shares(shares, sum);
+            prop_assert_eq!(map.is_empty(), model.is_empty());
+            for key in more {
+                map.insert(key, 9);
+                model.insert(key, 9);
+            }
+            prop_assert_eq!(map.len, model.len());
+            for key in 0..80 {
+                prop_assert_eq!(map.get(&key), model.get(&key));
+            }
+        }
+
         #[test]
         fn behaves_as_a_map(operations in prop::collection::vec((0u8..4, 0u16..60, any::<u8>()), 0..300)) {
             let (mut map, mut model) = (Shards::default(), BTreeMap::new());

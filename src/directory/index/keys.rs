@@ -91,14 +91,18 @@ pub(super) struct Kinds {
     /// Indexed for local entries; those from AD are found by their identity.
     identity: bool,
     /// Looked for while everything is loaded.
-    early: bool,
+    pub(super) early: bool,
 }
 
 /// One key of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     Presence(AttributeId),
-    Equality { key: u64, shared: bool },
+    Equality(u64),
+    /// One that many entries have.
+    Shared(u64),
+    /// One that is looked for while everything is loaded.
+    Early(u64),
     Trigram(u64),
 }
 
@@ -167,8 +171,11 @@ impl Keys {
                 };
                 if by_value {
                     let key = self.equality(attribute.attribute, &normalized);
-                    let shared = kinds.shared;
-                    act(Key::Equality { key, shared });
+                    act(match kinds {
+                        Kinds { early: true, .. } => Key::Early(key),
+                        Kinds { shared: true, .. } => Key::Shared(key),
+                        _ => Key::Equality(key),
+                    });
                 }
                 if by_parts {
                     for trigram in trigrams(&bounded(&[START], &normalized, &[END])) {
