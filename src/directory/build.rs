@@ -9,6 +9,7 @@ use super::{
     EntryId,
     affected::Trace,
     anchors::Anchors,
+    attribute_list::AttributeList,
     column,
     derived::LINK_ATTRIBUTES,
     form::{Form, Forms, bare},
@@ -144,28 +145,35 @@ impl<'s> Builder<'s> {
 
     /// Puts an entry without its links.
     pub(super) fn put_body(&mut self, entry: &Entry, changed: ChangeSeq) {
-        let form = self.forms().of(entry);
-        self.put_formed(entry, form, changed);
+        if entry.origin == Origin::Local {
+            let attributes = AttributeList::from(entry.attributes.as_slice());
+            let ids = (entry.uuid, entry.parent);
+            let form = self.forms().local(ids, &entry.rdn, &attributes);
+            self.put_local(form, changed);
+        } else {
+            let (origin, kind, form) = self.replicated_form(entry);
+            self.put_form(form, origin, kind, changed);
+        }
     }
 
-    /// The same where the form of a local entry is made already.
-    pub(super) fn put_formed(&mut self, entry: &Entry, form: Option<Form>, changed: ChangeSeq) {
-        let id = self.intern(entry.uuid);
-        let (origin, kind, Form { keys, attributes }) = match form {
-            Some(form) => (OriginId::LOCAL, Kind::Local, form),
-            None => self.replicated_form(entry),
-        };
-        let parent = entry.parent.map(|parent| self.intern(parent));
+    /// Puts a local entry without its links.
+    pub(super) fn put_local(&mut self, form: Form, changed: ChangeSeq) {
+        self.put_form(form, OriginId::LOCAL, Kind::Local, changed);
+    }
+
+    fn put_form(&mut self, form: Form, origin: OriginId, kind: Kind, changed: ChangeSeq) {
+        let id = self.intern(form.uuid);
+        let parent = form.parent.map(|parent| self.intern(parent));
         // As before, until the selection decides anew.
         let was_selected = self
             .next
             .entry(id)
             .is_some_and(|before| before.selected && before.origin == origin);
         let served = ServedEntry {
-            uuid: entry.uuid,
+            uuid: form.uuid,
             parent,
-            rdn: entry.rdn.as_str().into(),
-            keys,
+            rdn: form.rdn,
+            keys: form.keys,
             origin,
             kind,
             selected: match kind {
@@ -174,7 +182,7 @@ impl<'s> Builder<'s> {
                 Kind::User | Kind::Group { .. } => was_selected || self.is_unselective(origin),
             },
             changed,
-            attributes,
+            attributes: form.attributes,
         };
         self.structure_changed |= self
             .next
@@ -304,14 +312,9 @@ impl<'s> Builder<'s> {
     /// What readers get of an entry from AD: both dialects.
     fn replicated_form(&mut self, entry: &Entry) -> (OriginId, Kind, Form) {
         let (origin, kind, attributes) = self.both_dialects(entry);
-        let forms = self.forms();
-        let attributes = attributes
-            .iter()
-            .map(|attribute| (attribute.description.as_str(), attribute.values.as_slice()));
-        let form = Form {
-            keys: forms.keys(entry),
-            attributes: forms.pack(attributes),
-        };
+        let attributes = AttributeList::from(attributes.as_slice());
+        let ids = (entry.uuid, entry.parent);
+        let form = self.forms().form(ids, &entry.rdn, attributes.iter());
         (origin, kind, form)
     }
 

@@ -1,17 +1,14 @@
-//! What readers get of a local entry: it follows from its record alone, so that any thread may make
-//! it.
+//! What readers get of an entry: of a local one it follows from its record alone, so that any
+//! thread may make it.
 
 use uuid::Uuid;
 
 use super::{
+    attribute_list::AttributeList,
     derived::{Derivation, Derivations},
     packed::PackedAttributes,
 };
-use crate::{
-    dn::Dn,
-    entry::{Attribute, Entry, Origin},
-    schema::Schema,
-};
+use crate::{dn::Dn, entry::Attribute, schema::Schema};
 
 /// What is made of entries where nothing else is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -20,82 +17,87 @@ pub(super) struct Forms<'s> {
     pub(super) derivations: &'s Derivations,
 }
 
-/// An entry's names and attributes as they are served.
+/// An entry as it is served.
 #[derive(Debug)]
 pub(super) struct Form {
+    pub(super) uuid: Uuid,
+    pub(super) parent: Option<Uuid>,
+    pub(super) rdn: Box<str>,
     pub(super) keys: Box<[Box<[u8]>]>,
     pub(super) attributes: PackedAttributes,
 }
 
 impl Forms<'_> {
-    /// The form of a local entry; `None` for those from AD, which take more than their records.
-    pub(super) fn of(self, entry: &Entry) -> Option<Form> {
-        (entry.origin == Origin::Local).then(|| Form {
-            keys: self.keys(entry),
-            attributes: self.local(entry),
-        })
-    }
-
-    /// The attributes that readers are given, less those that are derived.
-    pub(super) fn pack<'a>(
+    /// The form of a local entry.
+    pub(super) fn local(
         self,
-        attributes: impl IntoIterator<Item = (&'a str, &'a [Vec<u8>])>,
-    ) -> PackedAttributes {
-        PackedAttributes::pack_some(self.schema, attributes, |attribute| {
-            let derivation = self.derivations.of(attribute);
-            !derivation.is_some_and(Derivation::is_never_stored)
-        })
-    }
-
-    /// With the superclasses of its classes, which need not be stored.
-    fn local(self, entry: &Entry) -> PackedAttributes {
-        let uuid = [entry.uuid.to_string().into_bytes()];
-        let classes: Vec<Attribute> = entry
-            .attributes
+        (uuid, parent): (Uuid, Option<Uuid>),
+        rdn: &str,
+        attributes: &AttributeList<'_>,
+    ) -> Form {
+        let id = uuid.to_string();
+        let id = [id.as_bytes()];
+        // With the superclasses of its classes, which need not be stored.
+        let classes: Vec<(&str, Vec<&[u8]>)> = attributes
             .iter()
-            .filter(|attribute| is_of_classes(&attribute.description))
-            .map(|attribute| self.with_superclasses(attribute))
+            .filter(|(description, _)| is_of_classes(description))
+            .map(|(description, values)| (description, self.with_superclasses(values)))
             .collect();
-        let others = entry.attributes.iter().filter(|attribute| {
-            let description = &attribute.description;
+        let classes = classes
+            .iter()
+            .map(|(description, values)| (*description, values.as_slice()));
+        let others = attributes.iter().filter(|(description, _)| {
             !is_of_classes(description) && !description.eq_ignore_ascii_case(ENTRY_UUID)
         });
-        self.pack(
-            others
-                .chain(&classes)
-                .map(|attribute| (attribute.description.as_str(), attribute.values.as_slice()))
-                .chain([(ENTRY_UUID, uuid.as_slice())]),
-        )
+        let all = others.chain(classes).chain([(ENTRY_UUID, id.as_slice())]);
+        self.form((uuid, parent), rdn, all)
     }
 
-    fn with_superclasses(self, attribute: &Attribute) -> Attribute {
-        let mut values = attribute.values.clone();
-        for class in &attribute.values {
+    /// The form of an entry, given what readers get of it, what is derived aside.
+    pub(super) fn form<'a, 'v: 'a>(
+        self,
+        (uuid, parent): (Uuid, Option<Uuid>),
+        rdn: &str,
+        attributes: impl Iterator<Item = (&'a str, &'a [&'v [u8]])>,
+    ) -> Form {
+        let is_stored = |attribute| {
+            let derivation = self.derivations.of(attribute);
+            !derivation.is_some_and(Derivation::is_never_stored)
+        };
+        Form {
+            uuid,
+            parent,
+            rdn: rdn.into(),
+            keys: self.keys(rdn),
+            attributes: PackedAttributes::pack_some(self.schema, attributes, is_stored),
+        }
+    }
+
+    fn with_superclasses<'v>(&'v self, classes: &[&'v [u8]]) -> Vec<&'v [u8]> {
+        let mut all = classes.to_vec();
+        for class in classes {
             let Some(class) = self.schema.object_class(class) else {
                 continue;
             };
             for implied in self.schema.superclasses(class) {
                 let name = self.schema.object_class_def(*implied).name().as_bytes();
-                if !values.iter().any(|own| own.eq_ignore_ascii_case(name)) {
-                    values.push(name.to_vec());
+                if !all.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+                    all.push(name);
                 }
             }
         }
-        Attribute {
-            description: attribute.description.clone(),
-            values,
-        }
+        all
     }
 
     /// The normalized RDNs; a name that has none is kept under its own octets.
-    pub(super) fn keys(self, entry: &Entry) -> Box<[Box<[u8]>]> {
-        let normalized = Dn::parse(&entry.rdn)
+    fn keys(self, rdn: &str) -> Box<[Box<[u8]>]> {
+        let normalized = Dn::parse(rdn)
             .ok()
             .and_then(|dn| self.schema.normalize_dn(&dn).ok())
             .filter(|keys| !keys.is_empty());
         match normalized {
             Some(keys) => keys.into_iter().map(Vec::into_boxed_slice).collect(),
-            None => Box::new([entry.rdn.as_bytes().into()]),
+            None => Box::new([rdn.as_bytes().into()]),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     panic::resume_unwind,
     sync::{
         Arc,
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{SyncSender, sync_channel},
     },
     thread,
 };
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{
     affected::Trace,
     anchors::{Anchors, SELECT},
+    attribute_list::AttributeList,
     build::{Builder, Built},
     changes::{self, CHANGES, ChangeLoader, ChangeLog},
     derived::{Derivations, LINK_ATTRIBUTES},
@@ -24,13 +25,13 @@ use super::{
     known::Known,
     links::Links,
     postings::PostingsMap,
-    record::{self, EntryLoader, Loaded, Records},
+    record::{self, BodyView, EntryLoader, Loaded, Records},
     shards::Shards,
     snapshot::{OriginView, Snapshot},
     source::{SourceRecord, SourceSettings},
     special::Special,
     write::{
-        DirectoryError, SLICES, SOURCE, Writer, is_group, last_change, read_entry, read_records,
+        DirectoryError, SLICES, SOURCE, Writer, last_change, read_entry, read_records,
         source_record,
     },
 };
@@ -72,15 +73,13 @@ pub(super) fn load(
     load.builder.next.index.begin_bulk();
     let report = thread::scope(|scope| {
         let (sender, batches) = sync_channel(MOST_BATCHES);
-        let (former, formed) = sync_channel(MOST_BATCHES);
         let store = store.as_ref();
-        let reader = scope.spawn(move || read(store, &sender));
         let forms = Forms {
             schema: &empty.schema,
             derivations: &empty.derivations,
         };
-        scope.spawn(move || form(forms, batches, &former));
-        for loaded in formed.into_iter().flatten() {
+        let reader = scope.spawn(move || read(store, forms, &sender));
+        for loaded in batches.into_iter().flatten() {
             load.take(loaded);
         }
         // One that panicked is as good as a panic here.
@@ -107,7 +106,8 @@ pub(super) fn load(
     builder.next.index.end_bulk(&schema);
     for uuid in dependents {
         if let Some(entry) = read_entry(store.as_ref(), uuid)? {
-            builder.put_body(&entry, last_change(&entry).unwrap_or(seq));
+            let attributes = AttributeList::from(entry.attributes.as_slice());
+            builder.put_body(&entry, last_change(&attributes).unwrap_or(seq));
         }
     }
     let mut repair = Batch::default();
@@ -157,8 +157,13 @@ const BATCH: usize = if cfg!(test) { 4 } else { 256 };
 /// Batches that may wait for the one who takes them.
 const MOST_BATCHES: usize = 16;
 
-/// Reads, checks and decodes all records, while another thread works on what came before.
-fn read(store: &dyn Store, sender: &SyncSender<Vec<Loaded>>) -> Result<LoadReport, StoreError> {
+/// Reads and checks all records, and makes of each entry what can be made of it alone, while
+/// another thread works on what came before.
+fn read(
+    store: &dyn Store,
+    forms: Forms<'_>,
+    sender: &SyncSender<Vec<Loaded<Body>>>,
+) -> Result<LoadReport, StoreError> {
     let mut batch = Vec::with_capacity(BATCH);
     // Nobody takes anything any more only where the other thread panicked.
     let mut pass_on = |loaded| {
@@ -168,7 +173,7 @@ fn read(store: &dyn Store, sender: &SyncSender<Vec<Loaded>>) -> Result<LoadRepor
             let _ = sender.send(full);
         }
     };
-    let mut loader = EntryLoader::default();
+    let mut loader = EntryLoader::new(|view| Body::of(&view, forms));
     let report = store.load(&mut |key, payload| loader.visit(key, payload, &mut pass_on))?;
     for damaged in &report.corrupt {
         loader.visit_damaged(damaged, &mut pass_on);
@@ -178,45 +183,31 @@ fn read(store: &dyn Store, sender: &SyncSender<Vec<Loaded>>) -> Result<LoadRepor
     Ok(report)
 }
 
-/// An entry, and all that is made of it without looking at another.
+/// An entry as far as it can be made without looking at another.
 struct Body {
-    /// Without its attributes where there is a form.
-    entry: Entry,
-    form: Option<Form>,
+    made: Made,
     changed: ChangeSeq,
     /// Whether the gids of users may depend on it.
     is_group_with_gid: bool,
 }
 
-impl Body {
-    fn of(mut entry: Entry, forms: Forms<'_>) -> Box<Self> {
-        let form = forms.of(&entry);
-        let changed = last_change(&entry).unwrap_or_default();
-        let is_group_with_gid = is_group(&entry) && entry.attribute("gidNumber").is_some();
-        if form.is_some() {
-            entry.attributes = Vec::new();
-        }
-        Box::new(Self {
-            entry,
-            form,
-            changed,
-            is_group_with_gid,
-        })
-    }
+enum Made {
+    Local(Form),
+    Replicated(Entry),
 }
 
-/// Makes of entries what can be made of each by itself.
-fn form(
-    forms: Forms<'_>,
-    batches: Receiver<Vec<Loaded>>,
-    sender: &SyncSender<Vec<Loaded<Box<Body>>>>,
-) {
-    for batch in batches {
-        let formed = batch
-            .into_iter()
-            .map(|loaded| loaded.map_body(|entry| Body::of(entry, forms)));
-        // Nobody takes anything any more only where the other thread panicked.
-        let _ = sender.send(formed.collect());
+impl Body {
+    fn of(view: &BodyView<'_>, forms: Forms<'_>) -> Self {
+        let attributes = &view.attributes;
+        Self {
+            changed: last_change(attributes).unwrap_or_default(),
+            is_group_with_gid: attributes.first("groupType").is_some()
+                && attributes.first("gidNumber").is_some(),
+            made: match view.source {
+                Some(_) => Made::Replicated(view.to_entry()),
+                None => Made::Local(forms.local((view.uuid, view.parent), view.rdn, attributes)),
+            },
+        }
     }
 }
 
@@ -253,21 +244,30 @@ struct Load<'s> {
 
 impl Load<'_> {
     fn take_body(&mut self, body: Body) {
-        let entry = &body.entry;
-        if let Origin::Source(name) = &entry.origin
-            && !self.names.contains(name)
-        {
-            self.names.insert(name.clone());
-        }
-        self.builder.put_formed(entry, body.form, body.changed);
+        let uuid = match body.made {
+            Made::Local(form) => {
+                let uuid = form.uuid;
+                self.builder.put_local(form, body.changed);
+                uuid
+            }
+            Made::Replicated(entry) => {
+                if let Origin::Source(name) = &entry.origin
+                    && !self.names.contains(name)
+                {
+                    self.names.insert(name.clone());
+                }
+                self.builder.put_body(&entry, body.changed);
+                entry.uuid
+            }
+        };
         if body.is_group_with_gid {
-            self.groups.push(entry.uuid);
+            self.groups.push(uuid);
         }
     }
 
-    fn take(&mut self, loaded: Loaded<Box<Body>>) {
+    fn take(&mut self, loaded: Loaded<Body>) {
         match loaded {
-            Loaded::Body(body) => self.take_body(*body),
+            Loaded::Body(body) => self.take_body(body),
             Loaded::Targets {
                 uuid,
                 attribute,

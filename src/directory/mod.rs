@@ -5,6 +5,7 @@
 
 mod affected;
 mod anchors;
+mod attribute_list;
 mod bound;
 mod build;
 mod changes;

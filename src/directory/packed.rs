@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::attribute_list::AttributeList;
 use crate::{
     ber::{self, Reader},
     entry::Attribute,
@@ -59,7 +60,7 @@ impl Slot {
 }
 
 /// An attribute's type, its description as it is served, and its values.
-type Named<'a> = (AttributeId, Cow<'a, str>, &'a [Vec<u8>]);
+type Named<'a> = (AttributeId, Cow<'a, str>, &'a [&'a [u8]]);
 
 /// One attribute of a packed entry.
 #[derive(Clone, Copy, Debug)]
@@ -77,20 +78,17 @@ impl PackedAttributes {
     ///
     /// Two attributes of one description are merged; names take the schema's spelling.
     pub fn pack(schema: &Schema, attributes: &[Attribute]) -> Self {
-        let named = attributes
-            .iter()
-            .map(|attribute| (attribute.description.as_str(), attribute.values.as_slice()));
-        Self::pack_some(schema, named, |_| true)
+        let list = AttributeList::from(attributes);
+        Self::pack_some(schema, list.iter(), |_| true)
     }
 
     /// Packs those of some types, given by description and values.
-    pub(super) fn pack_some<'a>(
+    pub(super) fn pack_some<'a, 'v: 'a>(
         schema: &Schema,
-        attributes: impl IntoIterator<Item = (&'a str, &'a [Vec<u8>])>,
+        attributes: impl Iterator<Item = (&'a str, &'a [&'v [u8]])>,
         is_wanted: impl Fn(AttributeId) -> bool,
     ) -> Self {
         let mut sorted: Vec<Named<'_>> = attributes
-            .into_iter()
             .filter_map(|(description, values)| {
                 let (id, description) = canonical_description(schema, description)?;
                 is_wanted(id).then_some((id, description, values))

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+pub(super) use self::body::BodyView;
 use self::{
     body::{Body, body_records},
     links::{add_targets, decode_targets, link_records},
@@ -189,7 +190,8 @@ pub(super) fn entry_from<'r>(
         match key {
             Key::Body { uuid, part } => {
                 let body = body.get_or_insert_with(|| Body::new(uuid));
-                complete = body.take(part, payload)?.or(complete);
+                let entry = body.take(part, payload, |view| view.to_entry())?;
+                complete = entry.or(complete);
             }
             Key::Links {
                 attribute, first, ..
@@ -210,8 +212,8 @@ pub(super) fn entry_from<'r>(
 
 /// What the records of a store say, piece by piece.
 #[derive(Debug)]
-pub(super) enum Loaded<B = Entry> {
-    /// An entry whose links have no targets yet.
+pub(super) enum Loaded<B> {
+    /// What was made of an entry whose links have no targets yet.
     Body(B),
     /// Some targets of a link of an entry whose body came before.
     Targets {
@@ -240,30 +242,11 @@ pub(super) enum Loaded<B = Entry> {
     Problem(String),
 }
 
-impl<B> Loaded<B> {
-    /// The same with something made of the entry.
-    pub(super) fn map_body<C>(self, make: impl FnOnce(B) -> C) -> Loaded<C> {
-        match self {
-            Self::Body(body) => Loaded::Body(make(body)),
-            Self::Targets {
-                uuid,
-                attribute,
-                targets,
-            } => Loaded::Targets {
-                uuid,
-                attribute,
-                targets,
-            },
-            Self::Meta { name, payload } => Loaded::Meta { name, payload },
-            Self::Rejected { uuid, reason } => Loaded::Rejected { uuid, reason },
-            Self::Problem(problem) => Loaded::Problem(problem),
-        }
-    }
-}
-
 /// Takes all records of a store as they come by, in key order, and keeps none of them.
-#[derive(Debug, Default)]
-pub(super) struct EntryLoader {
+#[derive(Debug)]
+pub(super) struct EntryLoader<M> {
+    /// Makes something of each body.
+    make: M,
     /// The entries whose bodies came; ascending, as the keys of their bodies are.
     entries: Vec<Uuid>,
     body: Option<Body>,
@@ -271,11 +254,20 @@ pub(super) struct EntryLoader {
 }
 
 /// What is called with each piece.
-pub(super) type Take<'t> = &'t mut dyn FnMut(Loaded);
+pub(super) type Take<'t, B> = &'t mut dyn FnMut(Loaded<B>);
 
-impl EntryLoader {
+impl<B, M: FnMut(BodyView<'_>) -> B> EntryLoader<M> {
+    pub(super) fn new(make: M) -> Self {
+        Self {
+            make,
+            entries: Vec::new(),
+            body: None,
+            rejected: BTreeSet::new(),
+        }
+    }
+
     /// Takes one sound record.
-    pub(super) fn visit(&mut self, key: &[u8], payload: &[u8], take: Take<'_>) {
+    pub(super) fn visit(&mut self, key: &[u8], payload: &[u8], take: Take<'_, B>) {
         match Key::parse(key) {
             Ok(Key::Body { uuid, part }) => self.visit_body(uuid, part, payload, take),
             Ok(Key::Links {
@@ -292,7 +284,7 @@ impl EntryLoader {
     }
 
     /// Takes note of a damaged record: the entry it belongs to is rejected.
-    pub(super) fn visit_damaged(&mut self, record: &CorruptRecord, take: Take<'_>) {
+    pub(super) fn visit_damaged(&mut self, record: &CorruptRecord, take: Take<'_, B>) {
         let reason = record.to_string();
         match key_uuid(&record.key) {
             Some(uuid) => self.reject(uuid, RecordError::Damaged { reason }, take),
@@ -301,19 +293,21 @@ impl EntryLoader {
     }
 
     /// No more records will come.
-    pub(super) fn finish(mut self, take: Take<'_>) {
+    pub(super) fn finish(mut self, take: Take<'_, B>) {
         self.leave_body(take);
     }
 
-    fn visit_body(&mut self, uuid: Uuid, part: u32, payload: &[u8], take: Take<'_>) {
+    fn visit_body(&mut self, uuid: Uuid, part: u32, payload: &[u8], take: Take<'_, B>) {
         if self.body.as_ref().is_none_or(|body| body.uuid != uuid) {
             self.leave_body(take);
             self.body = Some(Body::new(uuid));
         }
-        match self.body.as_mut().map(|body| body.take(part, payload)) {
-            Some(Ok(Some(entry))) if !self.rejected.contains(&uuid) => {
+        let make = &mut self.make;
+        let taken = self.body.as_mut();
+        match taken.map(|body| body.take(part, payload, make)) {
+            Some(Ok(Some(body))) if !self.rejected.contains(&uuid) => {
                 self.entries.push(uuid);
-                take(Loaded::Body(entry));
+                take(Loaded::Body(body));
             }
             Some(Ok(_)) | None => {}
             Some(Err(error)) => self.reject(uuid, error, take),
@@ -321,7 +315,7 @@ impl EntryLoader {
     }
 
     /// No more parts of the present body will come.
-    fn leave_body(&mut self, take: Take<'_>) {
+    fn leave_body(&mut self, take: Take<'_, B>) {
         if let Some(body) = self.body.take()
             && !body.is_complete()
         {
@@ -335,7 +329,7 @@ impl EntryLoader {
         attribute: &str,
         first: Uuid,
         payload: &[u8],
-        take: Take<'_>,
+        take: Take<'_, B>,
     ) {
         self.leave_body(take);
         if self.rejected.contains(&uuid) {
@@ -356,7 +350,7 @@ impl EntryLoader {
     }
 
     /// The first reason is told: later ones often follow from it.
-    fn reject(&mut self, uuid: Uuid, reason: RecordError, take: Take<'_>) {
+    fn reject(&mut self, uuid: Uuid, reason: RecordError, take: Take<'_, B>) {
         if self.rejected.insert(uuid) {
             take(Loaded::Rejected { uuid, reason });
         }

@@ -12,6 +12,7 @@ use super::{
     EntryId,
     affected::Trace,
     anchors::Anchors,
+    attribute_list::AttributeList,
     build::{Builder, Built},
     derived::LINK_ATTRIBUTES,
     record::{self, Records},
@@ -178,7 +179,8 @@ impl<'w> Transaction<'w> {
         }
         for uuid in self.dependents() {
             if let Some(entry) = self.get(uuid)? {
-                let changed = last_change(&entry).unwrap_or_else(|| self.builder.seq());
+                let attributes = AttributeList::from(entry.attributes.as_slice());
+                let changed = last_change(&attributes).unwrap_or_else(|| self.builder.seq());
                 self.builder.put_body(&entry, changed);
             }
         }
@@ -341,8 +343,9 @@ impl Writer {
 /// The operational attribute that keeps the commit an entry was changed by.
 const CHANGED: &str = "uSNChanged";
 
-pub(super) fn last_change(entry: &Entry) -> Option<ChangeSeq> {
-    entry.first_str(CHANGED)?.parse().ok().map(ChangeSeq)
+pub(super) fn last_change(attributes: &AttributeList<'_>) -> Option<ChangeSeq> {
+    let text = std::str::from_utf8(attributes.first(CHANGED)?).ok()?;
+    text.parse().ok().map(ChangeSeq)
 }
 
 pub(super) fn read_records(store: &dyn Store, uuid: Uuid) -> Result<Records, DirectoryError> {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{FORMAT, LOCAL, RecordError, Records, entry_prefixes};
 use crate::{
+    directory::attribute_list::AttributeList,
     entry::{Attribute, Entry, Link, Origin},
     store::MAX_PAYLOAD,
 };
@@ -34,8 +35,13 @@ impl Body {
         }
     }
 
-    /// Takes the next part; the entry, still without link targets, once it was the last.
-    pub(super) fn take(&mut self, part: u32, payload: &[u8]) -> Result<Option<Entry>, RecordError> {
+    /// Takes the next part; what `make` makes of it all once it was the last.
+    pub(super) fn take<B>(
+        &mut self,
+        part: u32,
+        payload: &[u8],
+        make: impl FnOnce(BodyView<'_>) -> B,
+    ) -> Result<Option<B>, RecordError> {
         if let Some(expected) = self.parts
             && part >= expected
         {
@@ -57,13 +63,14 @@ impl Body {
             }
         };
         if parts == 1 {
-            return decode_body(self.uuid, octets).map(Some);
+            return BodyView::decode(self.uuid, octets).map(make).map(Some);
         }
         self.octets.extend_from_slice(octets);
         if self.next < parts {
             return Ok(None);
         }
-        decode_body(self.uuid, &std::mem::take(&mut self.octets)).map(Some)
+        let octets = std::mem::take(&mut self.octets);
+        BodyView::decode(self.uuid, &octets).map(make).map(Some)
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -146,43 +153,83 @@ fn encode_body(entry: &Entry, out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn decode_body(uuid: Uuid, body: &[u8]) -> Result<Entry, RecordError> {
-    let mut reader = Reader { rest: body };
-    let parent = match reader.octet("the parent")? {
-        0 => None,
-        _ => Some(Uuid::from_bytes(reader.array("the parent")?)),
-    };
-    let rdn = reader.text("the RDN")?;
-    let origin = match reader.octet("the origin")? {
-        0 => Origin::Local,
-        _ => Origin::Source(reader.text("the origin")?),
-    };
-    let attributes = reader.list("the attributes", |reader| {
-        Ok(Attribute {
-            description: reader.text("an attribute description")?,
-            values: reader.list("the values", |reader| {
-                Ok(reader.octets("a value")?.to_vec())
-            })?,
-        })
-    })?;
-    let links = reader.list("the links", |reader| {
-        Ok(Link {
-            attribute: reader.text("a link")?,
+/// What a body says, as it stands in its octets.
+#[derive(Debug)]
+pub(in crate::directory) struct BodyView<'b> {
+    pub(in crate::directory) uuid: Uuid,
+    pub(in crate::directory) parent: Option<Uuid>,
+    pub(in crate::directory) rdn: &'b str,
+    /// The source it comes from; `None` of a local entry.
+    pub(in crate::directory) source: Option<&'b str>,
+    pub(in crate::directory) attributes: AttributeList<'b>,
+    /// The names of its links.
+    links: Vec<&'b str>,
+}
+
+impl<'b> BodyView<'b> {
+    pub(super) fn decode(uuid: Uuid, body: &'b [u8]) -> Result<Self, RecordError> {
+        let mut reader = Reader { rest: body };
+        let parent = match reader.octet("the parent")? {
+            0 => None,
+            _ => Some(Uuid::from_bytes(reader.array("the parent")?)),
+        };
+        let rdn = reader.text("the RDN")?;
+        let source = match reader.octet("the origin")? {
+            0 => None,
+            _ => Some(reader.text("the origin")?),
+        };
+        let mut attributes = AttributeList::default();
+        for _ in 0..reader.count("the attributes")? {
+            let description = reader.text("an attribute description")?;
+            attributes.push(description, |values| {
+                for _ in 0..reader.count("the values")? {
+                    values.push(reader.octets("a value")?);
+                }
+                Ok(())
+            })?;
+        }
+        let mut links = Vec::new();
+        for _ in 0..reader.count("the links")? {
+            links.push(reader.text("a link")?);
+        }
+        match reader.rest {
+            [] => Ok(Self {
+                uuid,
+                parent,
+                rdn,
+                source,
+                attributes,
+                links,
+            }),
+            _ => Err(RecordError::Body {
+                expected: "the end",
+            }),
+        }
+    }
+
+    /// The entry, without the targets of its links.
+    pub(in crate::directory) fn to_entry(&self) -> Entry {
+        let attributes = self
+            .attributes
+            .iter()
+            .map(|(description, values)| Attribute {
+                description: description.to_owned(),
+                values: values.iter().map(|value| value.to_vec()).collect(),
+            });
+        let links = self.links.iter().map(|attribute| Link {
+            attribute: (*attribute).to_owned(),
             targets: BTreeSet::new(),
-        })
-    })?;
-    match reader.rest {
-        [] => Ok(Entry {
-            uuid,
-            parent,
-            rdn,
-            origin,
-            attributes,
-            links,
-        }),
-        _ => Err(RecordError::Body {
-            expected: "the end",
-        }),
+        });
+        Entry {
+            uuid: self.uuid,
+            parent: self.parent,
+            rdn: self.rdn.to_owned(),
+            origin: self
+                .source
+                .map_or(Origin::Local, |source| Origin::Source(source.to_owned())),
+            attributes: attributes.collect(),
+            links: links.collect(),
+        }
     }
 }
 
@@ -252,27 +299,17 @@ impl<'b> Reader<'b> {
         Ok(octets)
     }
 
-    fn text(&mut self, expected: &'static str) -> Result<String, RecordError> {
-        match std::str::from_utf8(self.octets(expected)?) {
-            Ok(text) => Ok(text.to_owned()),
-            Err(_) => Err(RecordError::Body { expected }),
-        }
+    fn text(&mut self, expected: &'static str) -> Result<&'b str, RecordError> {
+        std::str::from_utf8(self.octets(expected)?).map_err(|_| RecordError::Body { expected })
     }
 
-    fn list<T>(
-        &mut self,
-        expected: &'static str,
-        mut item: impl FnMut(&mut Self) -> Result<T, RecordError>,
-    ) -> Result<Vec<T>, RecordError> {
+    /// How many items follow.
+    fn count(&mut self, expected: &'static str) -> Result<usize, RecordError> {
         let count = self.number(expected)?;
-        // Each item takes an octet at least, so that a wrong count cannot ask for much memory.
+        // Each item takes an octet at least, so that a wrong count cannot ask for much.
         if count > self.rest.len() {
             return Err(RecordError::Body { expected });
         }
-        let mut items = Vec::with_capacity(count);
-        for _ in 0..count {
-            items.push(item(self)?);
-        }
-        Ok(items)
+        Ok(count)
     }
 }

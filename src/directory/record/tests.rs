@@ -8,7 +8,6 @@ use proptest::{
 };
 
 use super::{
-    body::decode_body,
     links::{MAX_CHUNK, chunks, ends_chunk, mix},
     *,
 };
@@ -74,7 +73,7 @@ struct Collected {
 }
 
 impl Collected {
-    fn take(&mut self, loaded: Loaded) {
+    fn take(&mut self, loaded: Loaded<Entry>) {
         match loaded {
             Loaded::Body(entry) => self.entries.push(entry),
             Loaded::Targets {
@@ -102,7 +101,7 @@ impl Collected {
 }
 
 fn load(records: &Records) -> (Vec<Entry>, Vec<String>) {
-    let mut loader = EntryLoader::default();
+    let mut loader = EntryLoader::new(|view: BodyView<'_>| view.to_entry());
     let mut collected = Collected::default();
     for (key, payload) in records {
         loader.visit(key, payload, &mut |loaded| collected.take(loaded));
@@ -259,9 +258,9 @@ fn a_damaged_record_drops_its_entry_only() {
     let store = MemoryStore::new();
     store.commit(diff(&Records::new(), records)).unwrap();
     assert!(store.corrupt(&victim));
-    let mut loader = EntryLoader::default();
+    let mut loader = EntryLoader::new(|view: BodyView<'_>| view.to_entry());
     let mut collected = Collected::default();
-    let mut take = |loaded: Loaded| collected.take(loaded);
+    let mut take = |loaded: Loaded<Entry>| collected.take(loaded);
     let report = store
         .load(&mut |key, payload| loader.visit(key, payload, &mut take))
         .unwrap();
@@ -436,11 +435,11 @@ proptest! {
 proptest! {
     #[test]
     fn no_octets_make_it_panic(records: Vec<(Vec<u8>, Vec<u8>)>, body: Vec<u8>) {
-        let mut loader = EntryLoader::default();
+        let mut loader = EntryLoader::new(|view: BodyView<'_>| view.to_entry());
         for (key, payload) in &records {
             loader.visit(key, payload, &mut |_| {});
         }
         loader.finish(&mut |_| {});
-        let _ = decode_body(Uuid::nil(), &body);
+        let _ = BodyView::decode(Uuid::nil(), &body);
     }
 }
