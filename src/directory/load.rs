@@ -1,17 +1,17 @@
 //! The start: from all records to the first snapshot, and what is repaired on the way.
 
+mod read;
+
 use std::{
     collections::BTreeSet,
     panic::resume_unwind,
-    sync::{
-        Arc,
-        mpsc::{SyncSender, sync_channel},
-    },
+    sync::{Arc, mpsc::sync_channel},
     thread,
 };
 
 use uuid::Uuid;
 
+use self::read::{Body, MOST_BATCHES, Made, read};
 use super::{
     affected::Trace,
     anchors::{Anchors, SELECT},
@@ -20,12 +20,12 @@ use super::{
     changes::{self, CHANGES, ChangeLoader, ChangeLog},
     derived::{Derivations, LINK_ATTRIBUTES},
     entries::Entries,
-    form::{Form, Forms},
+    form::Forms,
     index::Index,
     known::Known,
     links::Links,
     postings::PostingsMap,
-    record::{self, BodyView, EntryLoader, Loaded, Records},
+    record::{self, Loaded, Records},
     shards::Shards,
     snapshot::{OriginView, Snapshot},
     source::{SourceRecord, SourceSettings},
@@ -36,10 +36,10 @@ use super::{
     },
 };
 use crate::{
-    entry::{Entry, Origin},
+    entry::Origin,
     mapping::{idmap::SliceTable, policy::MemberUid},
     schema::Schema,
-    store::{Batch, ChangeSeq, CorruptRecord, LoadReport, Store, StoreError},
+    store::{Batch, ChangeSeq, CorruptRecord, LoadReport, Store},
 };
 
 /// Reads everything once.
@@ -150,65 +150,6 @@ pub(super) fn load(
         damaged,
     };
     Ok((writer, snapshot, summary))
-}
-
-/// Pieces that are passed on at once.
-const BATCH: usize = if cfg!(test) { 4 } else { 256 };
-/// Batches that may wait for the one who takes them.
-const MOST_BATCHES: usize = 16;
-
-/// Reads and checks all records, and makes of each entry what can be made of it alone, while
-/// another thread works on what came before.
-fn read(
-    store: &dyn Store,
-    forms: Forms<'_>,
-    sender: &SyncSender<Vec<Loaded<Body>>>,
-) -> Result<LoadReport, StoreError> {
-    let mut batch = Vec::with_capacity(BATCH);
-    // Nobody takes anything any more only where the other thread panicked.
-    let mut pass_on = |loaded| {
-        batch.push(loaded);
-        if batch.len() == BATCH {
-            let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-            let _ = sender.send(full);
-        }
-    };
-    let mut loader = EntryLoader::new(|view| Body::of(&view, forms));
-    let report = store.load(&mut |key, payload| loader.visit(key, payload, &mut pass_on))?;
-    for damaged in &report.corrupt {
-        loader.visit_damaged(damaged, &mut pass_on);
-    }
-    loader.finish(&mut pass_on);
-    let _ = sender.send(batch);
-    Ok(report)
-}
-
-/// An entry as far as it can be made without looking at another.
-struct Body {
-    made: Made,
-    changed: ChangeSeq,
-    /// Whether the gids of users may depend on it.
-    is_group_with_gid: bool,
-}
-
-enum Made {
-    Local(Form),
-    Replicated(Entry),
-}
-
-impl Body {
-    fn of(view: &BodyView<'_>, forms: Forms<'_>) -> Self {
-        let attributes = &view.attributes;
-        Self {
-            changed: last_change(attributes).unwrap_or_default(),
-            is_group_with_gid: attributes.first("groupType").is_some()
-                && attributes.first("gidNumber").is_some(),
-            made: match view.source {
-                Some(_) => Made::Replicated(view.to_entry()),
-                None => Made::Local(forms.local((view.uuid, view.parent), view.rdn, attributes)),
-            },
-        }
-    }
 }
 
 /// What [`super::Directory::open`] found.
