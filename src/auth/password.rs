@@ -22,6 +22,9 @@ pub const SUPPORTED_SCHEMES: &str = "{ARGON2}, {SSHA}, {SHA}, {SSHA256}, {SHA256
 /// The longest value parsed, in bytes.
 pub const MAX_VALUE_BYTES: usize = 1024;
 
+/// The longest password that is digested on the spot.
+const QUICK_BYTES: usize = 256;
+
 /// How new hashes are made (OWASP's second choice for argon2id: 19 MiB, two passes, one lane).
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
@@ -144,6 +147,12 @@ impl StoredPassword {
     /// Whether verifying it takes about as long as a password that was hashed here.
     pub fn is_argon2(&self) -> bool {
         matches!(self.hash, Hash::Argon2 { .. })
+    }
+
+    /// Whether a short `password` is found to be the one that was hashed in less time than it takes
+    /// to ask a worker; `false` where it is not, or nobody can tell so quickly.
+    pub fn is_quickly_verified(&self, password: &[u8]) -> bool {
+        password.len() <= QUICK_BYTES && self.hash.is_quickly_verified(password)
     }
 
     /// Whether `password` is the one that was hashed; any octets may stand in it.

@@ -61,6 +61,14 @@ impl Hash {
         Ok((scheme, hash))
     }
 
+    /// Whether it is a single digest, and that of `password`; compared in constant time.
+    pub(super) fn is_quickly_verified(&self, password: &[u8]) -> bool {
+        match self {
+            Self::Digest { digest, salt, hash } => digest.salted(password, salt).ct_eq(hash).into(),
+            Self::Argon2 { .. } | Self::Crypt { .. } | Self::Pbkdf2 { .. } => false,
+        }
+    }
+
     /// Computes the hash of `password` and compares in constant time.
     pub(super) fn verify(&self, password: &[u8], memory: &mut Argon2Memory) -> bool {
         match self {
@@ -77,7 +85,7 @@ impl Hash {
                     .hash_password_into_with_memory(password, salt, &mut computed, blocks)
                     .is_ok_and(|()| computed.ct_eq(hash).into())
             }
-            Self::Digest { digest, salt, hash } => digest.salted(password, salt).ct_eq(hash).into(),
+            Self::Digest { .. } => self.is_quickly_verified(password),
             Self::Crypt { text } => {
                 password.len() <= MAX_CRYPT_PASSWORD_BYTES
                     && ShaCrypt::SHA512

@@ -58,6 +58,25 @@ fn verifies_what_other_tools_hashed() {
 }
 
 #[test]
+fn digests_are_verified_on_the_spot_and_nothing_else_is() {
+    for value in VECTORS {
+        let stored = stored(value);
+        let is_digest = stored.scheme().contains("SHA") && !stored.scheme().contains("PBKDF2");
+        assert_eq!(
+            stored.is_quickly_verified(PASSWORD.as_bytes()),
+            is_digest,
+            "{value}"
+        );
+        assert!(!stored.is_quickly_verified(b"wrong"), "{value}");
+    }
+    let long = [b'x'; QUICK_BYTES + 1];
+    let digest = BASE64.encode(DigestAlgorithm::Sha1.salted(&long, b""));
+    let stored = stored(&format!("{{SHA}}{digest}"));
+    assert!(stored.verify(&long, &mut Argon2Memory::new()));
+    assert!(!stored.is_quickly_verified(&long), "left to a worker");
+}
+
+#[test]
 fn verifies_octets_that_are_no_text() {
     let mut memory = Argon2Memory::new();
     for value in [
