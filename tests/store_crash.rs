@@ -63,16 +63,18 @@ fn key(slot: u64, part: u64) -> Vec<u8> {
     format!("slot {slot:02} {part:04}").into_bytes()
 }
 
-/// From one record to enough to fill several of sled's segments.
+/// From one record to enough to fill several of sled's segments, or to go in portions.
 fn parts(slot: u64) -> u64 {
     match slot % 10 {
         0 => 200,
+        7 => 5000,
         n => n,
     }
 }
 
 fn payload(seq: u64, part: u64) -> Vec<u8> {
-    let length = usize::try_from(part * 997 % 8000).unwrap();
+    let most = if part < 200 { 8000 } else { 40 };
+    let length = usize::try_from(part * 997 % most).unwrap();
     let mut payload = seq.to_be_bytes().to_vec();
     payload.resize(8 + length, u8::try_from(seq % 251).unwrap());
     payload

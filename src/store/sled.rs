@@ -12,10 +12,13 @@
 //!
 //! Everything is in one tree, since a batch is atomic within one tree only.
 
+mod files;
+mod portions;
+mod reached;
+
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs::{DirBuilder, File},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -27,6 +30,12 @@ use std::{
 
 use ::sled::{Db, IVec};
 
+use self::{
+    files::{
+        io_error, remove_unfinished_snapshots, set_snapshots_aside, sync_new_files, take_lock,
+    },
+    reached::Reached,
+};
 use super::{
     Batch, ChangeSeq, CorruptRecord, FrameError, LoadReport, Store, StoreError, Visit,
     record::{self, TALLY_KEY, Tally, Walk},
@@ -53,12 +62,6 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 /// Sled's log, in the store's directory.
 const LOG_FILE: &str = "db";
-
-/// The file whose lock says that the directory is taken; holds the process id.
-const LOCK_FILE: &str = "lock";
-
-/// The file with the sequence the store has reached, as a decimal number.
-const REACHED_FILE: &str = "reached";
 
 /// How many commits may pass until that file is written again.
 const REACHED_INTERVAL: u64 = 256;
@@ -117,6 +120,7 @@ impl SledStore {
             reached,
             _lock: lock,
         };
+        store.clean_up()?;
         let tally = store.read_tally()?;
         store.adopt(&mut store.writer(), tally);
         store.reached.raise(tally.last_seq)?;
@@ -179,21 +183,29 @@ impl SledStore {
         Ok(())
     }
 
-    /// Builds sled's batch and the tally after it.
-    fn prepare(&self, batch: Batch, before: Tally) -> Result<(::sled::Batch, Tally), StoreError> {
-        let mut tally = Tally {
-            last_seq: ChangeSeq(before.last_seq.0 + 1),
-            records: before.records,
-        };
+    /// Removes what is left of a commit that was cut short, by a crash or with the log.
+    fn clean_up(&self) -> Result<(), StoreError> {
+        let frame = self
+            .db
+            .get(TALLY_KEY)
+            .map_err(|error| self.engine_error("read", &error))?;
+        let (reached, is_unfinished) = (self.reached.seq(), self.is_unfinished());
+        match frame.as_deref().map(Tally::decode) {
+            Some(Ok(tally)) if is_unfinished || tally.last_seq < reached => {
+                self.remove_newer(tally.last_seq)
+            }
+            // There was no commit before it.
+            None if is_unfinished && reached == ChangeSeq(0) => self.remove_newer(reached),
+            // Nobody can tell what belongs to it.
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Builds sled's batch, and the tally after it.
+    fn prepare(&self, batch: Batch, tally: &mut Tally) -> Result<::sled::Batch, StoreError> {
         let mut prepared = ::sled::Batch::default();
-        // What is filled for the first time need not be asked for each record.
-        let is_empty = self.db.is_empty();
         for (key, payload) in batch.operations {
-            let exists = !is_empty
-                && self
-                    .db
-                    .contains_key(&key)
-                    .map_err(|error| self.engine_error("read", &error))?;
+            let exists = self.contains(&key)?;
             match payload {
                 Some(payload) => {
                     tally.records += u64::from(!exists);
@@ -208,14 +220,19 @@ impl SledStore {
             }
         }
         prepared.insert(TALLY_KEY, tally.encode());
-        Ok((prepared, tally))
+        Ok(prepared)
     }
 
-    fn write(&self, batch: ::sled::Batch) -> Result<(), StoreError> {
+    fn contains(&self, key: &[u8]) -> Result<bool, StoreError> {
+        self.db
+            .contains_key(key)
+            .map_err(|error| self.engine_error("read", &error))
+    }
+
+    fn apply(&self, batch: ::sled::Batch) -> Result<(), StoreError> {
         self.db
             .apply_batch(batch)
-            .map_err(|error| self.engine_error("write to", &error))?;
-        self.sync()
+            .map_err(|error| self.engine_error("write to", &error))
     }
 
     fn sync(&self) -> Result<(), StoreError> {
@@ -272,16 +289,27 @@ impl Store for SledStore {
         if writer.halted {
             return Err(StoreError::Halted);
         }
-        let before = Tally {
-            last_seq: self.last_seq(),
+        let last_seq = self.last_seq();
+        if batch.operations.is_empty() {
+            return Ok(last_seq);
+        }
+        let mut after = Tally {
+            last_seq: ChangeSeq(last_seq.0 + 1),
             records: writer.records,
         };
-        if batch.operations.is_empty() {
-            return Ok(before.last_seq);
-        }
-        let (batch, after) = self.prepare(batch, before)?;
         writer.halted = true;
-        self.write(batch)?;
+        let is_large = portions::is_large(&batch);
+        let rest = if is_large {
+            self.apply_new(batch, &mut after)?
+        } else {
+            batch
+        };
+        let prepared = self.prepare(rest, &mut after)?;
+        self.apply(prepared)?;
+        self.sync()?;
+        if is_large {
+            self.note_finished();
+        }
         if after.last_seq.0 == 1 || after.last_seq.0.is_multiple_of(REACHED_INTERVAL) {
             self.reached.raise(after.last_seq)?;
         }
@@ -310,84 +338,6 @@ impl Drop for SledStore {
             tracing::error!(%error, "closing the store");
         }
     }
-}
-
-/// A lower bound of the last sequence, in a file that no defect of sled can reach.
-#[derive(Debug)]
-struct Reached {
-    directory: PathBuf,
-    seq: AtomicU64,
-}
-
-impl Reached {
-    fn read(directory: &Path) -> Result<Self, StoreError> {
-        let path = directory.join(REACHED_FILE);
-        let seq = match fs::read_to_string(&path) {
-            Ok(text) => text.trim().parse().unwrap_or_else(|_| {
-                tracing::warn!(file = %path.display(), "not a number; a cut log would go unnoticed");
-                0
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-            Err(source) => return Err(io_error("read", &path, source)),
-        };
-        Ok(Self {
-            directory: directory.to_owned(),
-            seq: AtomicU64::new(seq),
-        })
-    }
-
-    fn seq(&self) -> ChangeSeq {
-        ChangeSeq(self.seq.load(Ordering::Acquire))
-    }
-
-    /// Notes a sequence that is on the disk; never goes back.
-    fn raise(&self, seq: ChangeSeq) -> Result<(), StoreError> {
-        if seq <= self.seq() {
-            return Ok(());
-        }
-        let path = self.directory.join(REACHED_FILE);
-        let unfinished = self.directory.join("reached.new");
-        let write = || {
-            let mut file = File::create(&unfinished)?;
-            writeln!(file, "{}", seq.0)?;
-            file.sync_all()?;
-            fs::rename(&unfinished, &path)?;
-            File::open(&self.directory)?.sync_all()
-        };
-        write().map_err(|source| io_error("write", &path, source))?;
-        self.seq.store(seq.0, Ordering::Release);
-        Ok(())
-    }
-}
-
-/// Takes the directory for this process until the file is closed.
-fn take_lock(directory: &Path) -> Result<File, StoreError> {
-    let path = directory.join(LOCK_FILE);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|source| io_error("open", &path, source))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // Only for the message: whoever holds it may not have written it yet.
-            let _ = file.read_to_string(&mut holder);
-            return Err(StoreError::InUse {
-                directory: directory.to_owned(),
-                holder: holder.trim().parse().ok(),
-            });
-        }
-        Err(TryLockError::Error(source)) => return Err(io_error("lock", &path, source)),
-    }
-    file.set_len(0)
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .map_err(|source| io_error("write", &path, source))?;
-    Ok(file)
 }
 
 /// Opens sled, where need be without its snapshots.
@@ -436,72 +386,6 @@ fn open_when_closed(config: &::sled::Config) -> ::sled::Result<Db> {
     }
 }
 
-/// Removes what a crash left of a snapshot: a half one under its working name, or an empty one.
-fn remove_unfinished_snapshots(directory: &Path) -> Result<(), StoreError> {
-    for path in snapshots(directory)? {
-        let empty = fs::metadata(&path)
-            .map_err(|source| io_error("look at", &path, source))?
-            .len()
-            == 0;
-        if empty || path.extension().is_some_and(|part| part == "generating") {
-            fs::remove_file(&path).map_err(|source| io_error("remove", &path, source))?;
-            tracing::warn!(file = %path.display(), "removed an unfinished snapshot of the store");
-        }
-    }
-    Ok(())
-}
-
-/// Renames all snapshots so that sled does not see them; returns whether there were any.
-fn set_snapshots_aside(directory: &Path) -> Result<bool, StoreError> {
-    let snapshots = snapshots(directory)?;
-    for path in &snapshots {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // In front, since sled takes every name that begins with `snap.`.
-        let aside = (1_u32..)
-            .map(|n| directory.join(format!("broken-{n}.{name}")))
-            .find(|aside| !aside.exists())
-            .unwrap_or_else(|| directory.join("broken"));
-        fs::rename(path, &aside).map_err(|source| io_error("rename", path, source))?;
-        tracing::warn!(
-            from = %path.display(),
-            to = %aside.display(),
-            "set a broken snapshot of the store aside; rebuilding it from the log"
-        );
-    }
-    Ok(!snapshots.is_empty())
-}
-
-/// The files sled would take for snapshots.
-fn snapshots(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let list = || -> io::Result<Vec<PathBuf>> {
-        let mut found = Vec::new();
-        for file in fs::read_dir(directory)? {
-            let file = file?;
-            if file.file_name().as_encoded_bytes().starts_with(b"snap.") {
-                found.push(file.path());
-            }
-        }
-        Ok(found)
-    };
-    list().map_err(|source| io_error("list", directory, source))
-}
-
-/// Makes the files sled may just have made, and their names, survive a power failure.
-fn sync_new_files(directory: &Path) -> Result<(), StoreError> {
-    let parent = directory.parent().filter(|parent| *parent != Path::new(""));
-    let paths = [
-        &directory.join("conf"),
-        directory,
-        parent.unwrap_or_else(|| Path::new(".")),
-    ];
-    for path in paths {
-        File::open(path)
-            .and_then(|file| file.sync_all())
-            .map_err(|source| io_error("sync", path, source))?;
-    }
-    Ok(())
-}
-
 /// Whether somebody holds sled's lock, which it tells by its text alone.
 fn is_taken(error: &::sled::Error) -> bool {
     matches!(error, ::sled::Error::Io(source) if source.to_string().starts_with("could not acquire lock"))
@@ -519,14 +403,6 @@ fn engine_error(action: &'static str, directory: &Path, error: &::sled::Error) -
         action,
         directory: directory.to_owned(),
         reason: error.to_string(),
-    }
-}
-
-fn io_error(action: &'static str, path: &Path, source: io::Error) -> StoreError {
-    StoreError::Io {
-        action,
-        path: path.to_owned(),
-        source,
     }
 }
 
