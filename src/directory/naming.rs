@@ -88,6 +88,11 @@ impl Target {
 }
 
 impl Snapshot {
+    /// Whether names may lead to other entries than they name, or elsewhere.
+    pub fn has_diversions(&self) -> bool {
+        self.special.diverts()
+    }
+
     /// Finds the served entry of a DN in any spelling.
     pub fn find(&self, dn: &Dn, diversions: Diversions) -> Target {
         let resolved = self.resolve(dn);

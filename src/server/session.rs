@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{
     Settings,
-    operation::{Pages, Selections},
+    operation::{Bases, Pages, Selections},
 };
 use crate::{access::AuthorizationIdentity, auth::certificate::Certificate};
 
@@ -27,6 +27,8 @@ pub(super) struct Session {
     pub(super) pages: Pages,
     /// The attribute lists it asks with.
     pub(super) selections: Selections,
+    /// The names it searches from.
+    pub(super) bases: Bases,
 }
 
 impl Session {
@@ -41,6 +43,7 @@ impl Session {
             identity: AuthorizationIdentity::Anonymous,
             pages: Pages::default(),
             selections: Selections::default(),
+            bases: Bases::default(),
         }
     }
 

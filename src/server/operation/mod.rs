@@ -14,7 +14,7 @@ use std::{collections::VecDeque, time::Instant};
 
 pub(super) use self::{
     entry_writer::{Selections, SharedSelections},
-    search::{Following, Pages, Progress, Running},
+    search::{Bases, Following, Pages, Progress, Running},
 };
 use super::{
     Service, Settings,
@@ -132,7 +132,11 @@ pub(super) async fn start(
     };
     let answer = match &request.operation {
         Operation::Search(search) => {
-            let remembered = (&mut session.pages, &mut session.selections);
+            let remembered = search::Remembered {
+                pages: &mut session.pages,
+                selections: &mut session.selections,
+                bases: &mut session.bases,
+            };
             match search::start(&call, remembered, search, outstanding.len(), out) {
                 Ok(search::Started::Finished) => return Next::Done,
                 Ok(search::Started::Running(running)) => return Next::Search(running),

@@ -1,6 +1,8 @@
 //! From the base object to where a search looks (RFC 4511 section 4.5.1.1 to 4.5.1.3).
 
-use super::{Answer, Call, EntryWriter, Name, Selections, Shape, root_dse, target};
+use std::sync::Arc;
+
+use super::{Answer, Bases, Call, EntryWriter, Name, Selections, Shape, root_dse, target};
 use crate::{
     directory::{BoundFilter, Diversions, EntryId, OriginId, Reach, Region, Snapshot},
     proto::{
@@ -9,6 +11,13 @@ use crate::{
         response::write_reference,
     },
 };
+
+/// The base as it was named.
+pub(super) enum Base<'n> {
+    /// The name was looked up before.
+    Known(EntryId),
+    Named(Name<'n>),
+}
 
 /// Where a search looks.
 pub(super) struct Place {
@@ -22,33 +31,41 @@ pub(super) struct Place {
 pub(super) fn find(
     call: &Call<'_>,
     request: &SearchRequest<'_>,
-    snapshot: &Snapshot,
-    name: &Name<'_>,
+    snapshot: &Arc<Snapshot>,
+    base: &Base<'_>,
+    bases: &mut Bases,
     out: &mut Vec<u8>,
 ) -> Result<Place, LdapResult> {
     let controls = call.controls;
     let deref = request.deref_aliases;
     let scope = request.scope;
-    let base = if name.is_root() {
-        if call.controls.assertion.is_some()
-            && let Some(root) = root_dse::made_up(call, snapshot, name)?
-        {
-            call.assert_of(root.subject(snapshot))?;
+    let base = match base {
+        Base::Known(id) => Some(*id),
+        Base::Named(name) if name.is_root() => {
+            if call.controls.assertion.is_some()
+                && let Some(root) = root_dse::made_up(call, snapshot, name)?
+            {
+                call.assert_of(root.subject(snapshot))?;
+            }
+            None
         }
-        None
-    } else {
-        let diversions = Diversions {
-            aliases: matches!(
-                deref,
-                DerefAliases::FindingBaseObject | DerefAliases::Always
-            ),
-            referrals: !controls.manage_dsa_it,
-        };
-        let id = name.find(snapshot, diversions, Some(scope))?;
+        Base::Named(name) => {
+            let diversions = Diversions {
+                aliases: matches!(
+                    deref,
+                    DerefAliases::FindingBaseObject | DerefAliases::Always
+                ),
+                referrals: !controls.manage_dsa_it,
+            };
+            let id = name.find(snapshot, diversions, Some(scope))?;
+            bases.keep(request.base_object, id, snapshot);
+            Some(id)
+        }
+    };
+    if let Some(id) = base {
         target::check_original(snapshot, id, controls.dont_use_copy, Some(scope))?;
         call.assert(snapshot, id)?;
-        Some(id)
-    };
+    }
     let reach = Reach {
         aliases: matches!(deref, DerefAliases::InSearching | DerefAliases::Always),
         referrals: !controls.manage_dsa_it,

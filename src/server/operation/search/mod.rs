@@ -13,6 +13,7 @@
 //! What the controls for pages, order and windows add to it stands in their files.
 
 mod base;
+mod bases;
 mod content_sync;
 mod following;
 mod limits;
@@ -23,8 +24,9 @@ mod shape;
 mod sort;
 mod vlv;
 
-use self::shape::Shape;
+use self::{base::Base, shape::Shape};
 pub(in crate::server) use self::{
+    bases::Bases,
     following::{Following, Progress},
     paged::Pages,
     running::Running,
@@ -52,14 +54,26 @@ pub(super) enum Started {
     Following(Box<Following>),
 }
 
-/// Checks and plans a search, or goes on with one of `pages`.
+/// What a connection keeps from one search to the next.
+pub(super) struct Remembered<'r> {
+    pub(super) pages: &'r mut Pages,
+    pub(super) selections: &'r mut Selections,
+    pub(super) bases: &'r mut Bases,
+}
+
+/// Checks and plans a search, or goes on with one in pages.
 pub(super) fn start(
     call: &Call<'_>,
-    (pages, selections): (&mut Pages, &mut Selections),
+    remembered: Remembered<'_>,
     request: &SearchRequest<'_>,
     outstanding: usize,
     out: &mut Vec<u8>,
 ) -> Result<Started, LdapResult> {
+    let Remembered {
+        pages,
+        selections,
+        bases,
+    } = remembered;
     if let Some(wanted) = following::wanted(call.controls)? {
         let following = following::start(call, request, wanted, outstanding)?;
         return Ok(Started::Following(Box::new(following)));
@@ -73,9 +87,14 @@ pub(super) fn start(
             None => Started::Answered(paged::answer(0)),
         });
     }
-    let name = Name::parse(request.base_object)?;
     let snapshot = call.service.directory.snapshot();
-    if let Some(answer) = base::answer_made_up(call, request, &snapshot, &name, selections, out)? {
+    let base = match bases.get(request.base_object, &snapshot) {
+        Some(known) => Base::Known(known),
+        None => Base::Named(Name::parse(request.base_object)?),
+    };
+    if let Base::Named(name) = &base
+        && let Some(answer) = base::answer_made_up(call, request, &snapshot, name, selections, out)?
+    {
         return Ok(Started::Answered(answer));
     }
     if let Some(busy) = call.busy() {
@@ -84,7 +103,7 @@ pub(super) fn start(
     call.may_read()?;
     // Whatever is refused is refused without references.
     let start = out.len();
-    let place = base::find(call, request, &snapshot, &name, out)?;
+    let place = base::find(call, request, &snapshot, &base, bases, out)?;
     let secrets = call.settings.access.secrets();
     let filter = BoundFilter::bind(&request.filter, &snapshot, secrets);
     let mut shape = match Shape::of(call, &snapshot) {
