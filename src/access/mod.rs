@@ -109,26 +109,65 @@ const SECRETS: &[&str] = &[
 
 /// The secret attribute types of one schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secrets(Arc<[AttributeId]>);
+pub struct Secrets {
+    ids: Arc<[AttributeId]>,
+    /// A bit for each attribute type, by its number.
+    bits: Arc<[u64]>,
+}
 
 impl Secrets {
     /// Looks them up; those the schema does not define cannot be stored either.
     pub fn new(schema: &Schema) -> Self {
-        Self(
-            SECRETS
-                .iter()
-                .filter_map(|name| schema.attribute(name.as_bytes()))
-                .collect(),
-        )
+        let names = SECRETS.iter();
+        let ids: Arc<[_]> = names
+            .filter_map(|name| schema.attribute(name.as_bytes()))
+            .collect();
+        let mut bits = vec![0; schema.len() / 64 + 1];
+        for (word, bit) in ids.iter().map(|id| place(*id)) {
+            if let Some(word) = bits.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        let bits = bits.into();
+        Self { ids, bits }
     }
 
     /// Every one of them.
     pub fn iter(&self) -> impl Iterator<Item = AttributeId> {
-        self.0.iter().copied()
+        self.ids.iter().copied()
     }
 
     /// Whether this type is secret.
     pub fn contains(&self, attribute: AttributeId) -> bool {
-        self.0.contains(&attribute)
+        let (word, bit) = place(attribute);
+        self.bits.get(word).is_some_and(|word| word & bit != 0)
+    }
+}
+
+fn place(attribute: AttributeId) -> (usize, u64) {
+    (usize::from(attribute.0 / 64), 1 << (attribute.0 % 64))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_listed_is_secret_and_nothing_else() {
+        let schema = Schema::builtin();
+        let secrets = Secrets::new(&schema);
+        let password = schema.attribute(b"userPassword").unwrap();
+        assert!(secrets.contains(password));
+        for attribute in schema.attributes() {
+            let listed = secrets.iter().any(|id| id == attribute.id);
+            assert_eq!(
+                secrets.contains(attribute.id),
+                listed,
+                "{}",
+                attribute.name()
+            );
+        }
+        assert!(!secrets.contains(AttributeId(u16::MAX)));
     }
 }
