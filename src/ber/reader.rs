@@ -115,6 +115,27 @@ impl<'a> Reader<'a> {
     }
 
     fn element_of_any_form(&mut self) -> Result<Element<'a>, BerError> {
+        // Messages and lists are of these.
+        let header = match self.rest {
+            [tag, 0x81, length, after @ ..] => Some((*tag, u16::from(*length), after)),
+            [tag, 0x82, high, low, after @ ..] => {
+                Some((*tag, u16::from_be_bytes([*high, *low]), after))
+            }
+            _ => None,
+        };
+        if let Some((tag, length, after)) = header
+            && tag & HIGH_NUMBER != HIGH_NUMBER
+            && let Some((contents, rest)) = after.split_at_checked(length.into())
+        {
+            let offset = self.offset + (self.rest.len() - after.len());
+            self.rest = rest;
+            self.offset = offset + contents.len();
+            return Ok(Element {
+                tag,
+                contents,
+                offset,
+            });
+        }
         let [tag, after @ ..] = self.rest else {
             return Err(self.error(BerErrorKind::Truncated));
         };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::ber::{BerError, Element, Reader};
+use crate::ber::{BerError, Element, OCTET_STRING, Reader};
 
 /// The AttributeSelection of a search (RFC 4511 section 4.5.1.8), left encoded: clients send the
 /// same list again and again, and know it by its octets.
@@ -18,13 +18,14 @@ impl<'a> AttributeList<'a> {
     /// # Errors
     /// [`BerError`] for the first that is none.
     pub(super) fn decode(list: Element<'a>) -> Result<Self, BerError> {
-        let mut reader = list.reader();
-        while !reader.is_empty() {
-            reader.octets()?;
+        let octets = list.contents;
+        if !are_short(octets) {
+            let mut reader = list.reader();
+            while !reader.is_empty() {
+                reader.octets()?;
+            }
         }
-        Ok(Self {
-            octets: list.contents,
-        })
+        Ok(Self { octets })
     }
 
     /// A list of these encoded elements.
@@ -43,6 +44,16 @@ impl<'a> AttributeList<'a> {
         let mut reader = Reader::new(self.octets);
         std::iter::from_fn(move || reader.octets().ok())
     }
+}
+
+/// Whether octets are nothing but OCTET STRINGs with lengths of one octet, as nearly all lists are.
+fn are_short(mut octets: &[u8]) -> bool {
+    while let [OCTET_STRING, length @ 0..=0x7f, after @ ..] = octets
+        && let Some(rest) = after.get(usize::from(*length)..)
+    {
+        octets = rest;
+    }
+    octets.is_empty()
 }
 
 impl fmt::Debug for AttributeList<'_> {
@@ -75,6 +86,8 @@ mod tests {
         let list = decoded(b"\x04\x02cn\x04\x81\x01*\x04\x00").unwrap();
         assert_eq!(list.iter().collect::<Vec<_>>(), [&b"cn"[..], b"*", b""]);
         assert_eq!(format!("{list:?}"), "[cn, *, ]");
+        let long = [&b"\x04\x81\x80"[..], &[b'a'; 0x80], b"\x04\x02cn"].concat();
+        assert_eq!(decoded(&long).unwrap().iter().count(), 2);
         for broken in [&b"\x04\x02c"[..], b"\x04\x02cn\x30\x00", b"\x04\x80"] {
             assert!(decoded(broken).is_err(), "{broken:?}");
         }
