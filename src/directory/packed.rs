@@ -57,6 +57,15 @@ impl Slot {
     fn end(self) -> usize {
         self.end as usize
     }
+
+    /// What it tells of, which begins at `start`.
+    fn attribute(self, octets: &[u8], start: usize) -> PackedAttribute<'_> {
+        PackedAttribute {
+            attribute: self.attribute,
+            has_options: self.options,
+            encoded: octets.get(start..self.end()).unwrap_or_default(),
+        }
+    }
 }
 
 /// An attribute's type, its description as it is served, and its values.
@@ -140,21 +149,32 @@ impl PackedAttributes {
         attributes(slots, octets, 0)
     }
 
-    /// Appends those that are wanted; neighbours in one go.
-    pub(super) fn copy(&self, wanted: impl Fn(&PackedAttribute<'_>) -> bool, out: &mut Vec<u8>) {
+    /// Appends those that are wanted, without options by their type alone; neighbours in one go.
+    pub(super) fn copy(
+        &self,
+        wanted: impl Fn(AttributeId) -> bool,
+        wanted_with_options: impl Fn(&PackedAttribute<'_>) -> bool,
+        out: &mut Vec<u8>,
+    ) {
         let (slots, octets) = self.split();
+        // What is wanted in a row, and the end of what was looked at.
         let mut run = 0..0;
         let mut start = 0;
-        for attribute in attributes(slots, octets, 0) {
-            let end = start + attribute.encoded.len();
-            if wanted(&attribute) {
+        for slot in slots {
+            let slot = Slot::read(*slot);
+            let is_wanted = if slot.options {
+                wanted_with_options(&slot.attribute(octets, start))
+            } else {
+                wanted(slot.attribute)
+            };
+            if is_wanted {
                 if run.end != start {
                     out.extend_from_slice(octets.get(run).unwrap_or_default());
-                    run = start..end;
+                    run = start..start;
                 }
-                run.end = end;
+                run.end = slot.end();
             }
-            start = end;
+            start = slot.end();
         }
         out.extend_from_slice(octets.get(run).unwrap_or_default());
     }
@@ -165,7 +185,9 @@ impl PackedAttributes {
         let first = slots.partition_point(|slot| Slot::read(*slot).attribute < attribute);
         let (before, slots) = slots.split_at_checked(first).unwrap_or_default();
         let start = before.last().map_or(0, |slot| Slot::read(*slot).end());
-        attributes(slots, octets, start).take_while(move |found| found.attribute == attribute)
+        let is_other = |slot: &[u8; Slot::LEN]| Slot::read(*slot).attribute != attribute;
+        let count = slots.iter().position(is_other).unwrap_or(slots.len());
+        attributes(slots.get(..count).unwrap_or_default(), octets, start)
     }
 
     /// Whether two entries have the same of one type: descriptions, values and their order.
@@ -247,13 +269,9 @@ fn attributes<'a>(
 ) -> impl Iterator<Item = PackedAttribute<'a>> {
     slots.iter().map(move |slot| {
         let slot = Slot::read(*slot);
-        let encoded = octets.get(start..slot.end()).unwrap_or_default();
+        let attribute = slot.attribute(octets, start);
         start = slot.end();
-        PackedAttribute {
-            attribute: slot.attribute,
-            has_options: slot.options,
-            encoded,
-        }
+        attribute
     })
 }
 

@@ -47,6 +47,8 @@ pub struct AttributeSelection {
     derived: Vec<(AttributeId, Derivation)>,
     /// The types of those, whose stored values go with what is derived.
     merged: TypeSet,
+    /// The types of which what is stored without options is copied as it is.
+    copied: TypeSet,
     secrets: Secrets,
     types_only: bool,
     /// What becomes of the values, for the few requests that want them otherwise than stored.
@@ -63,6 +65,7 @@ impl AttributeSelection {
             wanted: Wanted::default(),
             derived: Vec::new(),
             merged: TypeSet::default(),
+            copied: TypeSet::default(),
             secrets: secrets.clone(),
             types_only,
             shape: None,
@@ -87,6 +90,7 @@ impl AttributeSelection {
         for (id, _) in &selection.derived {
             selection.merged.insert(schema, *id);
         }
+        selection.copied = selection.types(schema).without(&selection.merged);
         selection
     }
 
@@ -150,10 +154,16 @@ impl AttributeSelection {
             self.write_shaped(shape, snapshot, Some(id), attributes, out);
             return;
         }
-        let copied = |stored: &PackedAttribute<'_>| {
-            self.selects(snapshot, stored) && !self.is_merged(stored)
-        };
-        self.write_stored(attributes, copied, out);
+        if self.types_only {
+            let named = |stored: &PackedAttribute<'_>| {
+                self.selects(snapshot, stored) && !self.is_merged(stored)
+            };
+            write_descriptions(attributes, named, out);
+        } else {
+            let copied = |id| self.copied.contains(id);
+            let with_options = |stored: &PackedAttribute<'_>| self.selects(snapshot, stored);
+            attributes.copy(copied, with_options, out);
+        }
         for (attribute, derivation) in &self.derived {
             self.write_derived(snapshot, id, *attribute, *derivation, attributes, out);
         }
@@ -170,7 +180,13 @@ impl AttributeSelection {
             self.write_shaped(shape, snapshot, None, attributes, out);
             return;
         }
-        self.write_stored(attributes, |stored| self.selects(snapshot, stored), out);
+        let selected = |stored: &PackedAttribute<'_>| self.selects(snapshot, stored);
+        if self.types_only {
+            write_descriptions(attributes, selected, out);
+        } else {
+            let schema = snapshot.schema();
+            attributes.copy(|id| self.selects_type(schema, id), selected, out);
+        }
     }
 
     /// Whether the change log names every entry of which it writes other octets after a change, and
@@ -188,6 +204,7 @@ impl AttributeSelection {
             wanted,
             derived,
             merged: _,
+            copied: _,
             secrets,
             types_only,
             shape,
@@ -215,21 +232,39 @@ impl AttributeSelection {
     }
 
     fn selects(&self, snapshot: &Snapshot, attribute: &PackedAttribute<'_>) -> bool {
-        if self.wanted.has_type(attribute.attribute) {
+        let schema = snapshot.schema();
+        self.selects_type(schema, attribute.attribute)
+            || (attribute.has_options
+                && !self.secrets.contains(attribute.attribute)
+                && self.wanted.has_described(schema, attribute))
+    }
+
+    /// The types that are selected whatever the options.
+    fn types(&self, schema: &Schema) -> TypeSet {
+        let mut types = self.wanted.types().clone();
+        if self.all_user || self.all_operational {
+            for attribute in schema.attributes() {
+                if self.selects_type(schema, attribute.id) {
+                    types.insert(schema, attribute.id);
+                }
+            }
+        }
+        types
+    }
+
+    /// Whether stored attributes of a type are selected whatever their options.
+    fn selects_type(&self, schema: &Schema, id: AttributeId) -> bool {
+        if self.wanted.has_type(id) {
             return true;
         }
-        let by_name_only = !self.all_user && !self.all_operational;
-        if by_name_only && !attribute.has_options {
+        if !(self.all_user || self.all_operational) || self.secrets.contains(id) {
             return false;
         }
-        if self.secrets.contains(attribute.attribute) {
-            return false;
+        if schema.attribute_type(id).is_operational() {
+            self.all_operational
+        } else {
+            self.all_user
         }
-        let schema = snapshot.schema();
-        let operational = schema.attribute_type(attribute.attribute).is_operational();
-        (operational && self.all_operational)
-            || (!operational && self.all_user)
-            || self.wanted.has_described(schema, attribute)
     }
 
     fn selects_derived(
@@ -255,21 +290,6 @@ impl AttributeSelection {
                 .shape
                 .as_ref()
                 .is_some_and(|shape| shape.ranges.of_type(id).is_some())
-    }
-
-    fn write_stored(
-        &self,
-        attributes: &PackedAttributes,
-        wanted: impl Fn(&PackedAttribute<'_>) -> bool,
-        out: &mut Vec<u8>,
-    ) {
-        if !self.types_only {
-            return attributes.copy(wanted, out);
-        }
-        for attribute in attributes.iter().filter(wanted) {
-            let description = String::from_utf8_lossy(attribute.description());
-            write_attribute(out, &description, |_| {});
-        }
     }
 
     fn write_derived(
@@ -306,5 +326,17 @@ impl AttributeSelection {
         if !any {
             out.truncate(start);
         }
+    }
+}
+
+/// Appends the descriptions of those that are wanted, without values.
+fn write_descriptions(
+    attributes: &PackedAttributes,
+    wanted: impl Fn(&PackedAttribute<'_>) -> bool,
+    out: &mut Vec<u8>,
+) {
+    for attribute in attributes.iter().filter(wanted) {
+        let description = String::from_utf8_lossy(attribute.description());
+        write_attribute(out, &description, |_| {});
     }
 }

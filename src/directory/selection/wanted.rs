@@ -34,6 +34,14 @@ impl TypeSet {
         }
     }
 
+    /// Those that are not in another set.
+    pub(super) fn without(mut self, others: &Self) -> Self {
+        for (word, other) in self.0.iter_mut().zip(&others.0) {
+            *word &= !other;
+        }
+        self
+    }
+
     pub(super) fn contains(&self, id: AttributeId) -> bool {
         let (word, bit) = place(id);
         self.0.get(word).is_some_and(|word| word & bit != 0)
@@ -115,6 +123,11 @@ impl Wanted {
         self.classes
             .iter()
             .any(|id| schema.object_class_def(*id).oid == oid)
+    }
+
+    /// The types that were named without options.
+    pub(super) fn types(&self) -> &TypeSet {
+        &self.types
     }
 
     /// Whether a type was named without options.
