@@ -303,7 +303,7 @@ impl Snapshot {
     }
 
     /// Finds the served entry of normalized names.
-    fn resolve_keys(&self, keys: &NameKeys) -> Resolved {
+    fn resolve_keys(&self, keys: &NameKeys<'_>) -> Resolved {
         // Whatever is above a served entry is served, so that one question nearly always does.
         match self.locate_keys(keys, |_| true) {
             Resolved::Found(id) if self.is_served(id) => Resolved::Found(id),
@@ -319,7 +319,7 @@ impl Snapshot {
         }
     }
 
-    fn locate_keys(&self, keys: &NameKeys, accept: impl Fn(EntryId) -> bool) -> Resolved {
+    fn locate_keys(&self, keys: &NameKeys<'_>, accept: impl Fn(EntryId) -> bool) -> Resolved {
         let top = self.tops.iter().copied().filter_map(|id| {
             let entry = self.entry(id)?;
             let below = keys.len().checked_sub(entry.keys.len())?;

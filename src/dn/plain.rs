@@ -10,17 +10,23 @@ pub struct PlainDn<'a>(&'a str);
 impl<'a> PlainDn<'a> {
     /// Reads a name; `None` for one in another spelling, for the root, and for what is no name.
     pub fn read(text: &'a str) -> Option<Self> {
-        let plain = |octet: u8| {
-            matches!(octet, b' '..=b'~')
-                && !matches!(octet, b'\\' | b'"' | b'#' | b'+' | b';' | b'<' | b'>')
-        };
         let mut rdns = 0;
-        let all = text.bytes().all(plain)
-            && text.split(',').all(|rdn| {
-                rdns += 1;
-                is_plain_rdn(rdn)
-            });
-        (all && rdns <= MAX_RDNS).then_some(Self(text))
+        let mut rest = text.as_bytes();
+        loop {
+            let after_type = rest.get(type_len(rest)?..)?;
+            let [b'=', value @ ..] = after_type else {
+                return None;
+            };
+            let (value, after) = value.split_at_checked(value_len(value)?)?;
+            rdns += 1;
+            if value.last() == Some(&b' ') || rdns > MAX_RDNS {
+                return None;
+            }
+            match after {
+                [] => return Some(Self(text)),
+                [_, after @ ..] => rest = after,
+            }
+        }
     }
 
     /// The name as it was read.
@@ -34,22 +40,50 @@ impl<'a> PlainDn<'a> {
     }
 
     /// Type and value of each relative name, the entry's own first.
-    pub fn avas(self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.0.split(',').filter_map(|rdn| rdn.split_once('='))
+    pub fn avas(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let rdns = self.0.as_bytes().split(|octet| *octet == b',');
+        rdns.filter_map(|rdn| {
+            let equals = rdn.iter().position(|octet| *octet == b'=')?;
+            let (attribute, value) = rdn.split_at_checked(equals)?;
+            Some((attribute, value.get(1..)?))
+        })
     }
 }
 
-fn is_plain_rdn(rdn: &str) -> bool {
-    let Some((attribute, value)) = rdn.split_once('=') else {
-        return false;
-    };
+/// How long the short name is that some octets begin with.
+fn type_len(octets: &[u8]) -> Option<usize> {
     let is_name = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
-    attribute.starts_with(|first: char| first.is_ascii_alphabetic())
-        && attribute.bytes().all(is_name)
-        && !value.is_empty()
-        && !value.starts_with(' ')
-        && !value.ends_with(' ')
+    octets.first()?.is_ascii_alphabetic().then_some(())?;
+    octets.iter().position(|octet| !is_name(*octet))
 }
+
+/// How long the value is that some octets begin with, up to a comma or the end.
+fn value_len(octets: &[u8]) -> Option<usize> {
+    let is_plain = |octet: u8| PLAIN.get(usize::from(octet)) == Some(&true);
+    let len = octets.iter().position(|octet| !is_plain(*octet));
+    let len = len.unwrap_or(octets.len());
+    let ends = matches!(octets.get(len), None | Some(b','));
+    let begins = !matches!(octets.first()?, b' ' | b',');
+    (ends && begins).then_some(len)
+}
+
+/// What stands for itself in a value, wherever it is, but for spaces at the ends.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut octet = b' ';
+    while octet <= b'~' {
+        let escaped = matches!(
+            octet,
+            b',' | b'\\' | b'"' | b'#' | b'+' | b';' | b'<' | b'>'
+        );
+        #[allow(clippy::indexing_slicing)] // An octet is below 256.
+        {
+            plain[octet as usize] = !escaped;
+        }
+        octet += 1;
+    }
+    plain
+};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -60,7 +94,12 @@ mod tests {
     use crate::dn::Dn;
 
     fn avas(name: PlainDn<'_>) -> Vec<(String, Vec<u8>)> {
-        let own = |(attribute, value): (&str, &str)| (attribute.to_owned(), value.into());
+        let own = |(attribute, value): (&[u8], &[u8])| {
+            (
+                String::from_utf8(attribute.to_vec()).unwrap(),
+                value.to_vec(),
+            )
+        };
         name.avas().map(own).collect()
     }
 

@@ -30,7 +30,7 @@ impl Schema {
     /// [`InvalidValue`] for an empty value, and for two of one type (RFC 4512 section 2.3.1).
     pub fn normalize_rdn_into(&self, rdn: &Rdn, output: &mut Vec<u8>) -> Result<(), InvalidValue> {
         if let [ava] = rdn.avas.as_slice() {
-            return self.normalize_ava_into(&ava.attribute, &ava.value, output);
+            return self.normalize_ava_into(ava.attribute.as_bytes(), &ava.value, output);
         }
         let mut types: Vec<_> = rdn
             .avas
@@ -46,7 +46,7 @@ impl Schema {
             .iter()
             .map(|ava| {
                 let mut key = Vec::with_capacity(32);
-                self.normalize_ava_into(&ava.attribute, &ava.value, &mut key)
+                self.normalize_ava_into(ava.attribute.as_bytes(), &ava.value, &mut key)
                     .map(|()| key)
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -68,7 +68,8 @@ impl Schema {
     /// # Errors
     /// As [`Schema::normalize_rdn_into`].
     pub fn normalize_dn_into(&self, dn: &Dn, output: &mut Vec<u8>) -> Result<(), InvalidValue> {
-        self.name_keys(dn).map(|keys| keys.write(output))
+        let mut rdns = dn.rdns.iter();
+        rdns.try_for_each(|rdn| prefixed(output, |output| self.normalize_rdn_into(rdn, output)))
     }
 
     /// Whether the values of a name follow the syntaxes of their types; an unknown type has any
@@ -100,48 +101,46 @@ impl Schema {
         name: PlainDn<'_>,
         output: &mut Vec<u8>,
     ) -> Result<(), InvalidValue> {
-        self.plain_keys(name).map(|keys| keys.write(output))
+        name.avas().try_for_each(|(attribute, value)| {
+            prefixed(output, |output| {
+                self.normalize_ava_into(attribute, value, output)
+            })
+        })
     }
 
     /// The normalized forms of the relative names of a plain name.
     ///
     /// # Errors
     /// As [`Schema::normalize_rdn_into`].
-    pub fn plain_keys(&self, name: PlainDn<'_>) -> Result<NameKeys, InvalidValue> {
-        let mut keys = NameKeys::with_capacity(name.count(), 2 * name.as_str().len());
-        for (attribute, value) in name.avas() {
-            self.normalize_ava_into(attribute, value.as_bytes(), &mut keys.octets)?;
-            keys.ends.push(keys.octets.len());
-        }
-        Ok(keys)
+    pub fn plain_keys(&self, name: PlainDn<'_>) -> Result<NameKeys<'static>, InvalidValue> {
+        let mut octets = Vec::with_capacity(2 * name.as_str().len());
+        self.normalize_plain_into(name, &mut octets)?;
+        Ok(NameKeys::new(octets))
     }
 
     /// The normalized forms of the relative names of any name.
     ///
     /// # Errors
     /// As [`Schema::normalize_rdn_into`].
-    pub fn name_keys(&self, name: &Dn) -> Result<NameKeys, InvalidValue> {
-        let mut keys = NameKeys::with_capacity(name.len(), 32 * name.len());
-        for rdn in &name.rdns {
-            self.normalize_rdn_into(rdn, &mut keys.octets)?;
-            keys.ends.push(keys.octets.len());
-        }
-        Ok(keys)
+    pub fn name_keys(&self, name: &Dn) -> Result<NameKeys<'static>, InvalidValue> {
+        let mut octets = Vec::with_capacity(32 * name.len());
+        self.normalize_dn_into(name, &mut octets)?;
+        Ok(NameKeys::new(octets))
     }
 
     fn normalize_ava_into(
         &self,
-        attribute: &str,
+        attribute: &[u8],
         value: &[u8],
         output: &mut Vec<u8>,
     ) -> Result<(), InvalidValue> {
         if value.is_empty() {
             return Err(InvalidValue("an empty value in a name"));
         }
-        let id = self.attribute(attribute.as_bytes());
+        let id = self.attribute(attribute);
         match id {
             Some(id) => push_prefixed(self.lower_name(id), output),
-            None => push_prefixed(attribute.to_ascii_lowercase().as_bytes(), output),
+            None => push_prefixed(&attribute.to_ascii_lowercase(), output),
         }
         let rule = id.and_then(|id| self.attribute_type(id).equality);
         if rule.is_some_and(|rule| rule.only_folds(value)) {
@@ -168,33 +167,30 @@ impl Schema {
 
 /// The normalized relative names of one name, the entry's own first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NameKeys {
-    /// One after the other.
-    octets: Vec<u8>,
+pub struct NameKeys<'n> {
+    /// Each preceded by its length.
+    octets: Cow<'n, [u8]>,
     /// Where each ends.
     ends: Vec<usize>,
 }
 
-impl NameKeys {
-    fn with_capacity(keys: usize, octets: usize) -> Self {
+impl<'n> NameKeys<'n> {
+    fn new(normalized: Vec<u8>) -> Self {
+        let ends = ends(&normalized);
         Self {
-            octets: Vec::with_capacity(octets),
-            ends: Vec::with_capacity(keys),
+            octets: Cow::Owned(normalized),
+            // What was just made reads.
+            ends: ends.unwrap_or_default(),
         }
     }
 
     /// Those of a name in its normalized form, as [`Schema::normalize_dn_into`] makes it; `None`
     /// for what is none.
-    pub fn read(normalized: &[u8]) -> Option<Self> {
-        let mut keys = Self::with_capacity(8, normalized.len());
-        let mut rest = normalized;
-        while !rest.is_empty() {
-            let (key, after) = split_prefixed(rest)?;
-            keys.octets.extend_from_slice(key);
-            keys.ends.push(keys.octets.len());
-            rest = after;
-        }
-        Some(keys)
+    pub fn read(normalized: &'n [u8]) -> Option<Self> {
+        Some(Self {
+            octets: Cow::Borrowed(normalized),
+            ends: ends(normalized)?,
+        })
     }
 
     /// The number of relative names.
@@ -209,25 +205,51 @@ impl NameKeys {
 
     /// The relative name at a place; empty where there is none.
     pub fn get(&self, place: usize) -> &[u8] {
-        let end_of = |place: usize| self.ends.get(place).copied();
-        let start = place.checked_sub(1).map_or(Some(0), end_of);
-        match (start, end_of(place)) {
-            (Some(start), Some(end)) => self.octets.get(start..end).unwrap_or_default(),
-            _ => &[],
-        }
-    }
-
-    /// Appends each preceded by its length.
-    fn write(&self, output: &mut Vec<u8>) {
-        for key in self.iter() {
-            push_prefixed(key, output);
-        }
+        let before = place.checked_sub(1).map(|before| self.ends.get(before));
+        let start = before.map_or(Some(0), Option::<&usize>::copied);
+        let rest = start.and_then(|start| self.octets.get(start..));
+        let key = rest.and_then(split_prefixed);
+        key.map_or(&[], |(key, _)| key)
     }
 
     /// The relative names in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> + ExactSizeIterator {
         (0..self.len()).map(|place| self.get(place))
     }
+}
+
+/// Where each of some octets ends that are preceded by their lengths.
+fn ends(normalized: &[u8]) -> Option<Vec<usize>> {
+    // Nearly all names have fewer.
+    let mut ends = Vec::with_capacity(8);
+    let mut rest = normalized;
+    while !rest.is_empty() {
+        (_, rest) = split_prefixed(rest)?;
+        ends.push(normalized.len() - rest.len());
+    }
+    Some(ends)
+}
+
+/// Appends what `append` does, preceded by its length.
+fn prefixed(
+    output: &mut Vec<u8>,
+    append: impl FnOnce(&mut Vec<u8>) -> Result<(), InvalidValue>,
+) -> Result<(), InvalidValue> {
+    let start = output.len();
+    // Nearly all lengths are one octet.
+    output.push(0);
+    append(output)?;
+    let length = output.len() - start - 1;
+    if length < 0x80 {
+        if let Some(octet) = output.get_mut(start) {
+            *octet = low_bits(length);
+        }
+    } else {
+        let mut octets = Vec::new();
+        push_length(length, &mut octets);
+        output.splice(start..=start, octets);
+    }
+    Ok(())
 }
 
 /// Appends the length, seven bits an octet, and the octets.

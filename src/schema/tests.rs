@@ -512,3 +512,35 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn the_keys_of_a_name_are_its_normalized_rdns() {
+    let schema = Schema::builtin();
+    let long = "x".repeat(500);
+    let plural = format!("CN={long}+SN=Doe,OU={long},DC=Example");
+    for text in [
+        "",
+        "dc=x",
+        "UID=Alice,ou=a  b,dc=example,dc=com",
+        "unknown=V,1.2.3=v,employeeNumber=7,dc=x",
+        &format!("cn={long},dc=x"),
+        &plural,
+    ] {
+        let dn: Dn = text.parse().unwrap();
+        let rdns = schema.normalize_dn(&dn).unwrap();
+        let mut normalized = Vec::new();
+        schema.normalize_dn_into(&dn, &mut normalized).unwrap();
+        let keys = schema.name_keys(&dn).unwrap();
+        assert_eq!(keys, NameKeys::read(&normalized).unwrap(), "{text}");
+        assert_eq!(keys.iter().collect::<Vec<_>>(), rdns, "{text}");
+        assert_eq!(keys.iter().rev().count(), dn.len(), "{text}");
+        assert_eq!(keys.get(dn.len()), b"", "{text}");
+        if let Some(plain) = crate::dn::PlainDn::read(text) {
+            assert_eq!(schema.plain_keys(plain).unwrap(), keys, "{text}");
+        }
+        if !normalized.is_empty() {
+            normalized.pop();
+            assert_eq!(NameKeys::read(&normalized), None, "{text}");
+        }
+    }
+}
