@@ -5,18 +5,19 @@
 
 mod anr;
 
-use std::ops::Deref;
+use std::{borrow::Cow, ops::Deref};
 
 use roaring::RoaringBitmap;
 use uuid::Uuid;
 
 use super::{
-    EntryId, derived::Derivation, evaluate::integer, postings::Postings, snapshot::Snapshot,
+    EntryId, derived::Derivation, evaluate::integer, found::Found, octets::Octets,
+    postings::Postings, snapshot::Snapshot,
 };
 use crate::{
     access::Secrets,
     proto::request::{AttributeValueAssertion, Filter, Substring},
-    schema::{AttributeDescription, AttributeId, MatchingRule, Position, RuleKind},
+    schema::{AttributeDescription, AttributeId, MatchingRule, ObjectClassId, Position, RuleKind},
 };
 
 /// A filter that can be evaluated against one snapshot.
@@ -45,7 +46,7 @@ pub struct Item {
     pub(super) test: Test,
     /// Entries of which it holds by what is derived: links, names, identities. `None` where each
     /// entry's derived values must be looked at.
-    pub(super) derived: Option<RoaringBitmap>,
+    pub(super) derived: Option<Found>,
     /// Whether the RDNs count as values too (extensible match with `:dn`).
     pub(super) in_dn: bool,
     /// Whether the assertion is outside what the schema knows: not of the rule's assertion syntax,
@@ -90,10 +91,10 @@ pub(super) enum Test {
     Present,
     Equal {
         rule: MatchingRule,
-        value: Vec<u8>,
-        /// The value as sent, of rules by which values of the same spelling match but others are
-        /// looked up; empty for others.
-        sent: Box<[u8]>,
+        value: Octets,
+        /// The class whose OID the value is: entries have its name, as a rule in the spelling of its
+        /// definition, and others are looked up.
+        class: Option<ObjectClassId>,
     },
     AtLeast {
         rule: MatchingRule,
@@ -251,19 +252,15 @@ impl Binder<'_> {
 
     /// The entries of which an item holds by what is derived, as `find` says of each derivation;
     /// `None` where it cannot say.
-    fn derived(
-        &self,
-        item: &Item,
-        find: impl Fn(Derivation) -> Option<RoaringBitmap>,
-    ) -> Option<RoaringBitmap> {
-        let mut found = RoaringBitmap::new();
+    fn derived(&self, item: &Item, find: impl Fn(Derivation) -> Option<Found>) -> Option<Found> {
+        let mut found = Found::NONE;
         // What is derived has no options.
         if !item.options.is_empty() {
             return Some(found);
         }
         for attribute in item.attributes.iter() {
             if let Some(derivation) = self.snapshot.derivations().of(*attribute) {
-                found |= find(derivation)?;
+                found = found.or(find(derivation)?);
             }
         }
         Some(found)
@@ -278,7 +275,7 @@ impl Binder<'_> {
         self.item(assertion.attribute, |id| {
             let rule = schema.attribute_type(id).ordering?;
             let (value, inside) = self.assertion(rule, assertion.value)?;
-            Some((test(rule, value), inside))
+            Some((test(rule, value.into_owned()), inside))
         })
     }
 
@@ -372,19 +369,29 @@ impl Binder<'_> {
     }
 
     /// The assertion's normalized form, and whether it is of the rule's syntax.
-    fn assertion(&self, rule: MatchingRule, value: &[u8]) -> Option<(Vec<u8>, bool)> {
+    fn assertion<'v>(
+        &'v self,
+        rule: MatchingRule,
+        value: &'v [u8],
+    ) -> Option<(Cow<'v, [u8]>, bool)> {
         let schema = self.snapshot.schema();
-        let normalized = rule.normalize_assertion(schema, value).ok()?.into_owned();
+        let normalized = rule.normalize_assertion(schema, value).ok()?;
         Some((normalized, rule.is_assertion(schema, value)))
     }
 
     fn equal_by(&self, rule: MatchingRule, value: &[u8]) -> Option<(Test, bool)> {
-        let sent = match rule {
-            MatchingRule::ObjectIdentifierMatch => value.into(),
-            _ => Box::default(),
-        };
+        let schema = self.snapshot.schema();
+        if rule == MatchingRule::ObjectIdentifierMatch
+            && let Some(class) = schema.object_class(value)
+        {
+            let value = schema.object_class_def(class).oid.as_bytes().into();
+            let class = Some(class);
+            return Some((Test::Equal { rule, value, class }, true));
+        }
         let (value, inside) = self.assertion(rule, value)?;
-        Some((Test::Equal { rule, value, sent }, inside))
+        let value = value.into();
+        let class = None;
+        Some((Test::Equal { rule, value, class }, inside))
     }
 
     /// What a rule of any kind says of a value in an extensible match.
@@ -399,10 +406,12 @@ impl Binder<'_> {
             },
             RuleKind::Ordering => {
                 let (value, inside) = self.assertion(rule, value)?;
+                let value = value.into_owned();
                 Some((Test::Before { rule, value }, inside))
             }
             RuleKind::Words => {
                 let (value, inside) = self.assertion(rule, value)?;
+                let value = value.into_owned();
                 Some((Test::Word { rule, value }, inside))
             }
             RuleKind::Substrings => {

@@ -7,6 +7,7 @@ use super::{
     EntryId,
     bound::{Test, bitmap, single},
     containers::DnWriter,
+    found::Found,
     known::Known,
     postings::Postings,
     snapshot::{OriginId, Snapshot},
@@ -156,7 +157,7 @@ impl Derivation {
         snapshot: &Snapshot,
         value: &[u8],
         test: &Test,
-    ) -> Option<RoaringBitmap> {
+    ) -> Option<Found> {
         let target = || match test {
             // Its names are normalized already.
             Test::Equal {
@@ -166,27 +167,25 @@ impl Derivation {
             } => snapshot.resolve_normalized(normalized),
             _ => snapshot.resolve_str(std::str::from_utf8(value).ok()?),
         };
-        let of_target =
-            |find: &dyn Fn(EntryId) -> RoaringBitmap| target().map(find).unwrap_or_default();
         Some(match self {
-            Self::Link(attribute) => of_target(&|id| snapshot.sources_of(id, attribute)),
-            Self::MemberOf => of_target(&|id| snapshot.members(id)),
-            Self::MemberUid => self.groups_by_member_uid(snapshot, value),
-            Self::EntryDn => single(target()),
-            Self::DistinguishedName => single(target().filter(|id| is_from_ad(snapshot, *id))),
+            Self::Link(attribute) => {
+                target().map_or(Found::NONE, |id| snapshot.sources_found(id, attribute))
+            }
+            Self::MemberOf => target().map_or(Found::NONE, |id| snapshot.members(id).into()),
+            Self::MemberUid => self.groups_by_member_uid(snapshot, value).into(),
+            Self::EntryDn => target().into(),
+            Self::DistinguishedName => target().filter(|id| is_from_ad(snapshot, *id)).into(),
             // The identity of an entry from AD; a local one may store anything under this name.
-            Self::ObjectGuid => single(
-                Uuid::from_slice_le(value)
-                    .ok()
-                    .and_then(|uuid| snapshot.id_of(uuid))
-                    .filter(|id| is_from_ad(snapshot, *id)),
-            ),
-            Self::EntryUuid => single(
-                std::str::from_utf8(value)
-                    .ok()
-                    .and_then(|text| Uuid::parse_str(text).ok())
-                    .and_then(|uuid| snapshot.id_of(uuid)),
-            ),
+            Self::ObjectGuid => Uuid::from_slice_le(value)
+                .ok()
+                .and_then(|uuid| snapshot.id_of(uuid))
+                .filter(|id| is_from_ad(snapshot, *id))
+                .into(),
+            Self::EntryUuid => std::str::from_utf8(value)
+                .ok()
+                .and_then(|text| Uuid::parse_str(text).ok())
+                .and_then(|uuid| snapshot.id_of(uuid))
+                .into(),
             Self::HasSubordinates
             | Self::NumSubordinates
             | Self::StructuralObjectClass
@@ -197,19 +196,19 @@ impl Derivation {
 
     /// The entries from which a chain of this attribute leads to the entry of a DN (AD's in-chain
     /// rule); `None` for attributes that are no links.
-    pub(super) fn entries_in_chain(self, snapshot: &Snapshot, dn: &[u8]) -> Option<RoaringBitmap> {
+    pub(super) fn entries_in_chain(self, snapshot: &Snapshot, dn: &[u8]) -> Option<Found> {
         let target = std::str::from_utf8(dn)
             .ok()
             .and_then(|dn| snapshot.resolve_str(dn));
-        match self {
-            Self::Link(attribute) => Some(target.map_or_else(RoaringBitmap::new, |id| {
-                snapshot.closure(id, |id| snapshot.sources_of(id, attribute))
-            })),
-            Self::MemberOf => {
-                Some(target.map_or_else(RoaringBitmap::new, |id| snapshot.nested_members(id)))
-            }
-            _ => None,
-        }
+        Some(match self {
+            Self::Link(attribute) => target.map_or(Found::NONE, |id| {
+                snapshot
+                    .closure(id, |id| snapshot.sources_of(id, attribute))
+                    .into()
+            }),
+            Self::MemberOf => target.map_or(Found::NONE, |id| snapshot.nested_members(id).into()),
+            _ => return None,
+        })
     }
 
     fn groups_by_member_uid(self, snapshot: &Snapshot, value: &[u8]) -> RoaringBitmap {

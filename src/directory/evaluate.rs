@@ -3,12 +3,12 @@
 use super::{
     EntryId,
     bound::{BoundFilter, Item, Test},
-    packed::PackedAttributes,
+    packed::{PackedAttribute, PackedAttributes},
     snapshot::{MAX_DEPTH, Snapshot},
 };
 use crate::{
     dn::Rdn,
-    schema::{AttributeId, MatchingRule, holds_word, substrings_match},
+    schema::{AttributeId, MatchingRule, ObjectClass, holds_word, substrings_match},
 };
 
 /// What a filter is evaluated on.
@@ -72,7 +72,7 @@ impl BoundFilter {
 impl Item {
     fn holds(&self, subject: Subject<'_>) -> bool {
         if let (Some(derived), Some(id)) = (&self.derived, subject.id)
-            && derived.contains(id.0)
+            && derived.contains(id)
         {
             return true;
         }
@@ -89,11 +89,10 @@ impl Item {
             .filter(|stored| stored.has_options(&self.options))
             .any(|stored| match &self.test {
                 Test::Present => true,
-                Test::Equal { sent, .. }
-                    if !sent.is_empty() && stored.values().any(|value| *value == **sent) =>
-                {
-                    true
-                }
+                // Its name as it is spelled most often is found without looking up others.
+                Test::Equal {
+                    class: Some(class), ..
+                } if has_name(&stored, subject.snapshot.schema().object_class_def(*class)) => true,
                 test => stored
                     .values()
                     .any(|value| test.matches(subject.snapshot, value)),
@@ -189,6 +188,12 @@ impl Test {
             }),
         }
     }
+}
+
+fn has_name(stored: &PackedAttribute<'_>, class: &ObjectClass) -> bool {
+    stored
+        .values()
+        .any(|value| value == class.name().as_bytes())
 }
 
 /// A value as AD computes with it: 32 bit numbers keep their sign.

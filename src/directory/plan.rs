@@ -1,12 +1,10 @@
 //! From a bound filter to the entries worth evaluating it on.
 
-use roaring::RoaringBitmap;
-
 use super::{
     EntryId,
-    bound::{BoundFilter, Item, Test, bitmap, single},
+    bound::{BoundFilter, Item, Test},
     derived::Derivation,
-    postings::Postings,
+    found::Found,
     region::Region,
     snapshot::Snapshot,
 };
@@ -20,10 +18,8 @@ const FEW: u64 = 32;
 pub(super) enum Candidates {
     /// Every entry there is.
     All,
-    /// This one, or none at all.
-    One(Option<EntryId>),
     /// These.
-    Some(RoaringBitmap),
+    Some(Found),
 }
 
 impl Candidates {
@@ -36,90 +32,33 @@ impl Candidates {
         filter: &BoundFilter,
     ) -> Self {
         if region.is_some_and(Region::is_of_subentries) {
-            return Self::Some(bitmap(snapshot.special.subentries.as_ref()));
+            return Self::Some(Found::of(snapshot.special.subentries.as_ref()));
         }
         match scope {
-            SearchScope::BaseObject => Self::One(base),
+            SearchScope::BaseObject => Self::Some(base.into()),
             SearchScope::SingleLevel => {
                 let children = || match region {
-                    Some(region) => children_of(snapshot, base) | region.single(),
+                    Some(region) => children_of(snapshot, base).or(region.single().clone().into()),
                     None => children_of(snapshot, base),
                 };
-                match of(snapshot, filter) {
-                    Some(found) if found.len() <= FEW => found.into(),
-                    Some(found) => Self::Some(found.into_bitmap() & children()),
-                    None => Self::Some(children()),
-                }
+                Self::Some(match of(snapshot, filter) {
+                    Some(found) if found.len() <= FEW => found,
+                    Some(found) => found.and(children()),
+                    None => children(),
+                })
             }
             SearchScope::WholeSubtree | SearchScope::Subordinates => {
-                of(snapshot, filter).map_or(Self::All, Self::from)
+                of(snapshot, filter).map_or(Self::All, Self::Some)
             }
-        }
-    }
-}
-
-/// A set of entries: most that an index gives for a key have one, and need no bitmap.
-enum Found {
-    One(Option<EntryId>),
-    Many(RoaringBitmap),
-}
-
-impl Found {
-    fn of(postings: Option<&Postings>) -> Self {
-        match postings {
-            None => Self::One(None),
-            Some(Postings::One(id)) => Self::One(Some(*id)),
-            Some(Postings::Many(many)) => Self::Many(many.as_ref().clone()),
-            few => Self::Many(bitmap(few)),
-        }
-    }
-
-    fn len(&self) -> u64 {
-        match self {
-            Self::One(one) => u64::from(one.is_some()),
-            Self::Many(many) => many.len(),
-        }
-    }
-
-    fn into_bitmap(self) -> RoaringBitmap {
-        match self {
-            Self::One(one) => single(one),
-            Self::Many(many) => many,
-        }
-    }
-
-    fn or(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::One(None), set) | (set, Self::One(None)) => set,
-            (left, right) => Self::Many(left.into_bitmap() | right.into_bitmap()),
-        }
-    }
-
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::One(one), Self::Many(many)) | (Self::Many(many), Self::One(one)) => {
-                Self::One(one.filter(|id| many.contains(id.0)))
-            }
-            (Self::One(left), Self::One(right)) => Self::One(left.filter(|_| left == right)),
-            (Self::Many(left), Self::Many(right)) => Self::Many(left & right),
-        }
-    }
-}
-
-impl From<Found> for Candidates {
-    fn from(found: Found) -> Self {
-        match found {
-            Found::One(one) => Self::One(one),
-            Found::Many(many) => Self::Some(many),
         }
     }
 }
 
 /// The entries right below a base, or the tops.
-fn children_of(snapshot: &Snapshot, base: Option<EntryId>) -> RoaringBitmap {
+fn children_of(snapshot: &Snapshot, base: Option<EntryId>) -> Found {
     match base {
-        Some(base) => bitmap(snapshot.children.get(&base)),
-        None => snapshot.tops.iter().map(|id| id.0).collect(),
+        Some(base) => Found::of(snapshot.children.get(&base)),
+        None => snapshot.tops.iter().copied().collect(),
     }
 }
 
@@ -128,30 +67,34 @@ fn of(snapshot: &Snapshot, filter: &BoundFilter) -> Option<Found> {
     match filter {
         BoundFilter::And(parts) => conjunction(snapshot, parts),
         BoundFilter::Or(parts) => {
-            let mut union = Found::One(None);
+            let mut union = Found::NONE;
             for part in parts {
                 union = union.or(of(snapshot, part)?);
             }
             Some(union)
         }
         BoundFilter::Item(item) => of_item(snapshot, item),
-        BoundFilter::Undefined => Some(Found::One(None)),
+        BoundFilter::Undefined => Some(Found::NONE),
         BoundFilter::Not(_) => None,
     }
 }
 
+/// A conjunct that may be looked up, or was.
+enum Part<'f> {
+    Open(&'f BoundFilter),
+    Looked(Found),
+}
+
 /// The cheapest conjunct first; the others only while there is something to gain.
 fn conjunction(snapshot: &Snapshot, parts: &[BoundFilter]) -> Option<Found> {
-    let mut order: Vec<(u64, &BoundFilter)> = Vec::new();
+    let mut order: Vec<(u64, Part<'_>)> = Vec::new();
     for part in parts {
-        let estimate = estimate(snapshot, part);
-        // None of the others can leave much less to look at.
-        if estimate <= 1
-            && let Some(found) = of(snapshot, part)
-        {
-            return Some(found);
+        match exactly(snapshot, part) {
+            // None of the others can leave much less to look at.
+            Some(found) if found.len() <= 1 => return Some(found),
+            Some(found) => order.push((found.len(), Part::Looked(found))),
+            None => order.push((estimate(snapshot, part), Part::Open(part))),
         }
-        order.push((estimate, part));
     }
     order.sort_by_key(|(estimate, _)| *estimate);
     let mut result: Option<Found> = None;
@@ -159,7 +102,11 @@ fn conjunction(snapshot: &Snapshot, parts: &[BoundFilter]) -> Option<Found> {
         if result.as_ref().is_some_and(|found| found.len() <= FEW) {
             break;
         }
-        if let Some(found) = of(snapshot, part) {
+        let found = match part {
+            Part::Open(part) => of(snapshot, part),
+            Part::Looked(found) => Some(found),
+        };
+        if let Some(found) = found {
             result = Some(match result {
                 Some(so_far) => so_far.and(found),
                 None => found,
@@ -169,20 +116,24 @@ fn conjunction(snapshot: &Snapshot, parts: &[BoundFilter]) -> Option<Found> {
     result
 }
 
+/// The entries a filter can be true of where they are found by one look at the index, which tells
+/// their number as well.
+fn exactly(snapshot: &Snapshot, filter: &BoundFilter) -> Option<Found> {
+    match filter {
+        BoundFilter::Undefined => Some(Found::NONE),
+        BoundFilter::Item(item) if is_equality_indexed(snapshot, item) => of_item(snapshot, item),
+        _ => None,
+    }
+}
+
 /// About how many entries a filter leaves, without building the set.
 fn estimate(snapshot: &Snapshot, filter: &BoundFilter) -> u64 {
+    if let Some(found) = exactly(snapshot, filter) {
+        return found.len();
+    }
     match filter {
         BoundFilter::Undefined => 0,
         BoundFilter::Item(item) => match &item.test {
-            Test::Equal { value, .. } if is_equality_indexed(snapshot, item) => {
-                let stored: u64 = item
-                    .attributes
-                    .iter()
-                    .filter_map(|id| snapshot.index.equality(*id, value))
-                    .map(Postings::len)
-                    .sum();
-                stored + item.derived.as_ref().map_or(0, RoaringBitmap::len)
-            }
             Test::Contains { .. } => u64::from(snapshot.id_bound()) / 16,
             _ => u64::from(snapshot.id_bound()) / 2,
         },
@@ -197,7 +148,16 @@ fn estimate(snapshot: &Snapshot, filter: &BoundFilter) -> u64 {
 }
 
 fn is_equality_indexed(snapshot: &Snapshot, item: &Item) -> bool {
-    !item.in_dn && item.attributes.iter().all(|id| is_indexed(snapshot, *id))
+    let of_type = |id: &AttributeId| is_equality_of(snapshot, item, *id);
+    !item.in_dn && item.attributes.iter().all(of_type)
+}
+
+/// Whether the index knows of a type what an item asks.
+fn is_equality_of(snapshot: &Snapshot, item: &Item, attribute: AttributeId) -> bool {
+    // It holds values as the type's own rule normalizes them.
+    matches!(&item.test, Test::Equal { rule, .. }
+        if snapshot.schema.attribute_type(attribute).equality == Some(*rule))
+        && is_indexed(snapshot, attribute)
 }
 
 /// Whether an absent key in the equality index means that no entry has the value stored.
@@ -222,16 +182,10 @@ fn of_item(snapshot: &Snapshot, item: &Item) -> Option<Found> {
     if item.derived.is_none() && item.options.is_empty() && item.attributes.iter().any(is_derived) {
         return None;
     }
-    let mut found = match &item.derived {
-        Some(derived) if !derived.is_empty() => Found::Many(derived.clone()),
-        _ => Found::One(None),
-    };
+    let mut found = item.derived.clone().unwrap_or(Found::NONE);
     for attribute in item.attributes.iter() {
         let more = match &item.test {
-            Test::Equal { rule, value, .. }
-                if is_indexed(snapshot, *attribute)
-                    && snapshot.schema.attribute_type(*attribute).equality == Some(*rule) =>
-            {
+            Test::Equal { value, .. } if is_equality_of(snapshot, item, *attribute) => {
                 Found::of(index.equality(*attribute, value))
             }
             // The index holds values as the type's own rules normalize them.
@@ -239,7 +193,7 @@ fn of_item(snapshot: &Snapshot, item: &Item) -> Option<Found> {
                 if snapshot.schema.attribute_type(*attribute).substring == Some(*rule) =>
             {
                 match index.substrings(*attribute, parts) {
-                    Some(matching) => Found::Many(matching),
+                    Some(matching) => matching.into(),
                     None => presence(snapshot, *attribute)?,
                 }
             }

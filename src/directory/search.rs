@@ -10,6 +10,7 @@ use super::{
     bound::{BoundFilter, Test},
     column::Scan,
     evaluate::Subject,
+    found::{Few, Found},
     plan::Candidates,
     proven::Proof,
     region::Region,
@@ -40,7 +41,7 @@ pub struct Search {
 
 enum Rest {
     All(Range<u32>),
-    One(Option<EntryId>),
+    Few(Few),
     Some(roaring::bitmap::IntoIter),
 }
 
@@ -48,7 +49,7 @@ impl std::fmt::Debug for Rest {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::All(_) => "All",
-            Self::One(_) => "One",
+            Self::Few(_) => "Few",
             Self::Some(_) => "Some",
         })
     }
@@ -87,8 +88,9 @@ impl Search {
         let mut proof = None;
         let rest = match Candidates::plan(&snapshot, base, scope, region.as_deref(), &filter) {
             Candidates::All => Rest::All(0..snapshot.id_bound()),
-            Candidates::One(one) => Rest::One(one),
-            Candidates::Some(mut bitmap) => {
+            Candidates::Some(Found::Few(few)) if few.as_slice().len() <= MANY => Rest::Few(few),
+            Candidates::Some(found) => {
+                let mut bitmap = found.into_bitmap();
                 if region.is_none() && bitmap.len() > MANY as u64 {
                     proof = Proof::narrow(&snapshot, base, scope, &filter, &mut bitmap);
                 }
@@ -193,7 +195,7 @@ impl Search {
     /// About how many octets are held, the snapshot aside.
     pub fn octets(&self) -> usize {
         let rest = match &self.rest {
-            Rest::All(_) | Rest::One(_) => 0,
+            Rest::All(_) | Rest::Few(_) => 0,
             Rest::Some(ids) => 2 * ids.len(),
         };
         let scan = self.scan.as_ref().map_or(0, |scan| scan.octets());
@@ -241,8 +243,8 @@ fn octets_of(filter: &BoundFilter) -> usize {
         BoundFilter::Not(part) => octets_of(part),
         BoundFilter::Item(item) => {
             let value = match &item.test {
-                Test::Equal { value, .. }
-                | Test::AtLeast { value, .. }
+                Test::Equal { value, .. } => value.len(),
+                Test::AtLeast { value, .. }
                 | Test::AtMost { value, .. }
                 | Test::Before { value, .. }
                 | Test::Word { value, .. } => value.len(),
@@ -260,9 +262,7 @@ fn octets_of(filter: &BoundFilter) -> usize {
                 Test::Present | Test::Bits { .. } => 0,
             };
             let derived = item.derived.as_ref();
-            value
-                + item.attributes.len() * size_of::<u16>()
-                + derived.map_or(0, roaring::RoaringBitmap::serialized_size)
+            value + item.attributes.len() * size_of::<u16>() + derived.map_or(0, Found::octets)
         }
         BoundFilter::Undefined => 0,
     };
@@ -273,7 +273,7 @@ impl Rest {
     fn len(&self) -> usize {
         match self {
             Self::All(range) => range.len(),
-            Self::One(one) => usize::from(one.is_some()),
+            Self::Few(few) => few.as_slice().len(),
             Self::Some(ids) => ids.len(),
         }
     }
@@ -281,7 +281,7 @@ impl Rest {
     fn next(&mut self) -> Option<EntryId> {
         match self {
             Self::All(range) => range.next().map(EntryId),
-            Self::One(one) => one.take(),
+            Self::Few(few) => few.take_first(),
             Self::Some(ids) => ids.next().map(EntryId),
         }
     }

@@ -10,13 +10,13 @@ use uuid::Uuid;
 
 use super::{
     EntryId,
-    bound::single,
     changes::ChangeLog,
     column::Columns,
     containers::Containers,
     copies::Copies,
     derived::Derivations,
     entries::Entries,
+    found::Found,
     index::Index,
     known::Known,
     links::Links,
@@ -458,7 +458,9 @@ impl Snapshot {
 
     /// The served entries that `from` names in a link attribute.
     pub fn targets(&self, from: EntryId, attribute: AttributeId) -> RoaringBitmap {
-        let mut found = self.served_only(self.links.targets(from, attribute));
+        let mut found = self
+            .served_only(self.links.targets(from, attribute))
+            .into_bitmap();
         if attribute == self.known.member {
             found |= self.primary_members(from);
         }
@@ -467,35 +469,45 @@ impl Snapshot {
 
     /// The served entries that name `to` in a link attribute.
     pub fn sources_of(&self, to: EntryId, attribute: AttributeId) -> RoaringBitmap {
-        let mut found = self.served_only(self.links.sources(to, attribute));
+        self.sources_found(to, attribute).into_bitmap()
+    }
+
+    /// The same as what is found by a filter.
+    pub(super) fn sources_found(&self, to: EntryId, attribute: AttributeId) -> Found {
+        let found = self.served_only(self.links.sources(to, attribute));
         if attribute == self.known.member
             && let Some(primary) = self.primary_group_that_lists(to)
             && self.is_served(primary)
         {
-            found.insert(primary.0);
+            return found.or(Some(primary).into());
         }
         found
     }
 
-    fn served_only(&self, postings: Option<&Postings>) -> RoaringBitmap {
-        if let None | Some(Postings::One(_)) = postings {
-            let one = postings.into_iter().flat_map(Postings::iter).next();
-            return single(one.filter(|id| self.is_served(*id)));
-        }
+    fn served_only(&self, postings: Option<&Postings>) -> Found {
+        let Some(Postings::Many(all)) = postings else {
+            let few = postings.into_iter().flat_map(Postings::iter);
+            return few.filter(|id| self.is_served(*id)).collect();
+        };
         let mut rooted = Containers::new();
-        let served = postings.into_iter().flat_map(Postings::iter).filter(|id| {
-            self.entry(*id).is_some_and(|entry| {
-                self.is_wanted(*id, entry)
+        let mut is_served = |id: u32| {
+            let id = EntryId(id);
+            self.entry(id).is_some_and(|entry| {
+                self.is_wanted(id, entry)
                     && entry
                         .parent
                         .is_none_or(|parent| rooted.get(parent, || self.is_rooted(entry)))
             })
-        });
+        };
+        // Most often all of them are, and nothing needs to be made.
+        if all.iter().all(&mut is_served) {
+            return Found::of(postings);
+        }
         let mut found = RoaringBitmap::new();
         // Cheaper than inserting one by one; postings are ascending.
-        let appended = found.append(served.map(|id| id.0));
+        let appended = found.append(all.iter().filter(|id| is_served(*id)));
         debug_assert!(appended.is_ok(), "postings out of order");
-        found
+        found.into()
     }
 
     /// The entry of a user's primary group, whether default or not.
