@@ -44,7 +44,7 @@ impl<'a> Builder<'a> {
         if let Some(id) = repeated(&self.schema.attribute_names, &keys) {
             for key in keys {
                 // A further name; one that stands for something else stays what it is.
-                self.schema.attribute_names.add(key, id);
+                self.schema.attribute_names.add(&key, id);
             }
             self.repeated_attributes.push((id, definition, description));
             return Ok(());
@@ -63,7 +63,7 @@ impl<'a> Builder<'a> {
                 .into(),
         );
         for key in keys {
-            self.schema.attribute_names.add(key, id);
+            self.schema.attribute_names.add(&key, id);
         }
         Ok(())
     }
@@ -76,7 +76,7 @@ impl<'a> Builder<'a> {
         let keys = keys(definition, &description.oid, &description.names)?;
         if let Some(id) = repeated(&self.schema.class_names, &keys) {
             for key in keys {
-                self.schema.class_names.add(key, id);
+                self.schema.class_names.add(&key, id);
             }
             self.repeated_classes.push((id, definition, description));
             return Ok(());
@@ -86,7 +86,7 @@ impl<'a> Builder<'a> {
             .map_err(|_| definition.error("more than 65,536 object classes".to_owned()))?;
         self.classes.push((definition, description));
         for key in keys {
-            self.schema.class_names.add(key, id);
+            self.schema.class_names.add(&key, id);
         }
         Ok(())
     }
