@@ -83,21 +83,20 @@ impl Item {
     }
 
     fn holds_of(&self, subject: Subject<'_>, attribute: AttributeId) -> bool {
-        let stored = subject
-            .attributes
-            .of_type(attribute)
-            .filter(|stored| stored.has_options(&self.options))
-            .any(|stored| match &self.test {
-                Test::Present => true,
-                // Its name as it is spelled most often is found without looking up others.
-                Test::Equal {
-                    class: Some(class), ..
-                } if has_name(&stored, subject.snapshot.schema().object_class_def(*class)) => true,
-                test => stored
-                    .values()
-                    .any(|value| test.matches(subject.snapshot, value)),
-            });
-        stored || self.holds_of_derived(subject, attribute)
+        let stored = subject.attributes.of_type(attribute);
+        let mut stored = stored.filter(|stored| stored.has_options(&self.options));
+        let holds = match &self.test {
+            Test::Present => stored.next().is_some(),
+            // Its name as it is spelled most often is found without looking up others.
+            Test::Equal {
+                class: Some(class), ..
+            } => {
+                let class = subject.snapshot.schema().object_class_def(*class);
+                stored.any(|stored| has_name(&stored, class) || self.test.is_true(subject, &stored))
+            }
+            test => stored.any(|stored| test.is_true(subject, &stored)),
+        };
+        holds || self.holds_of_derived(subject, attribute)
     }
 
     /// What holds by [`Item::derived`] is not asked again.
@@ -150,6 +149,12 @@ impl Item {
 }
 
 impl Test {
+    /// Whether it is true of one of the values of an attribute.
+    fn is_true(&self, subject: Subject<'_>, stored: &PackedAttribute<'_>) -> bool {
+        let mut values = stored.values();
+        values.any(|value| self.matches(subject.snapshot, value))
+    }
+
     pub(super) fn matches(&self, snapshot: &Snapshot, value: &[u8]) -> bool {
         let schema = snapshot.schema();
         match self {
