@@ -19,9 +19,20 @@ impl Found {
 
     /// The entries of one set of postings.
     pub(super) fn of(postings: Option<&Postings>) -> Self {
-        match postings {
-            Some(Postings::Many(many)) => Self::Many(Arc::clone(many)),
-            few => few.into_iter().flat_map(Postings::iter).collect(),
+        let (ids, len) = match postings {
+            None => return Self::NONE,
+            Some(Postings::One(one)) => ([*one; Few::MOST], 1),
+            Some(Postings::Few(two @ [_, second, third])) if second == third => (*two, 2),
+            Some(Postings::Few(three)) => (*three, 3),
+            Some(Postings::Many(many)) => return Self::Many(Arc::clone(many)),
+        };
+        Self::Few(Few { ids, len })
+    }
+
+    pub(super) fn for_each(&self, mut act: impl FnMut(EntryId)) {
+        match self {
+            Self::Few(few) => few.as_slice().iter().copied().for_each(act),
+            Self::Many(many) => many.iter().for_each(|id| act(EntryId(id))),
         }
     }
 
@@ -183,6 +194,15 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_postings_have_is_found(ids in prop::collection::btree_set(0..12u32, 0..7)) {
+            let mut postings = crate::directory::postings::PostingsMap::<u64>::default();
+            for id in &ids {
+                postings.insert(1, EntryId(*id));
+            }
+            prop_assert_eq!(Found::of(postings.get(&1)), found(&ids));
+        }
+
+        #[test]
         fn behaves_as_a_set(
             left in prop::collection::btree_set(0..12u32, 0..7),
             right in prop::collection::btree_set(0..12u32, 0..7),
@@ -203,6 +223,9 @@ mod tests {
             prop_assert_eq!(found(&left) == found(&right), left == right);
             let any: Found = shuffled.iter().copied().map(EntryId).collect();
             prop_assert_eq!(any, found(&shuffled.into_iter().collect()));
+            let mut each = Vec::new();
+            found(&left).for_each(|id| each.push(id.0));
+            prop_assert_eq!(each, left.iter().copied().collect::<Vec<_>>());
             if let Found::Few(mut few) = found(&left) {
                 let taken: Vec<u32> = std::iter::from_fn(|| few.take_first()).map(|id| id.0).collect();
                 prop_assert_eq!(taken, left.into_iter().collect::<Vec<_>>());

@@ -320,16 +320,26 @@ impl Snapshot {
     }
 
     fn locate_keys(&self, keys: &NameKeys<'_>, accept: impl Fn(EntryId) -> bool) -> Resolved {
-        let top = self.tops.iter().copied().filter_map(|id| {
-            let entry = self.entry(id)?;
-            let below = keys.len().checked_sub(entry.keys.len())?;
-            let suffix = keys.iter().skip(below);
-            let same = suffix.eq(entry.keys.iter().map(AsRef::as_ref));
-            (same && accept(id)).then_some((id, below))
-        });
-        let Some((mut id, below)) =
-            top.min_by_key(|(id, below)| (*below, self.entry(*id).map(|entry| entry.uuid)))
-        else {
+        // The top that leaves the fewest names below it; of two, the same one after a restart.
+        let mut top: Option<((usize, Uuid), EntryId)> = None;
+        // Not by adapters, through which the iterator would be moved each time.
+        for id in &self.tops {
+            let Some(entry) = self.entry(*id) else {
+                continue;
+            };
+            let Some(below) = keys.len().checked_sub(entry.keys.len()) else {
+                continue;
+            };
+            let rank = (below, entry.uuid);
+            let mut suffix = (below..).zip(&entry.keys);
+            if suffix.all(|(place, own)| keys.get(place) == &**own)
+                && top.is_none_or(|(best, _)| rank < best)
+                && accept(*id)
+            {
+                top = Some((rank, *id));
+            }
+        }
+        let Some(((below, _), mut id)) = top else {
             return Resolved::Missing { nearest: None };
         };
         for key in keys.iter().take(below).rev() {
@@ -383,16 +393,19 @@ impl Snapshot {
         key: &[u8],
         accept: impl Fn(EntryId) -> bool,
     ) -> Option<EntryId> {
-        self.names
-            .get(&self.name_hash(parent, key))?
-            .iter()
-            .filter(|id| {
-                self.entry(*id).is_some_and(|entry| {
-                    entry.parent == Some(parent)
-                        && entry.keys.first().is_some_and(|own| **own == *key)
-                }) && accept(*id)
-            })
-            .min_by_key(|id| self.entry(*id).map(|entry| entry.uuid))
+        let mut child: Option<(Uuid, EntryId)> = None;
+        Found::of(self.names.get(&self.name_hash(parent, key))).for_each(|id| {
+            let is_named = |entry: &&Arc<ServedEntry>| {
+                entry.parent == Some(parent) && entry.keys.first().is_some_and(|own| **own == *key)
+            };
+            if let Some(entry) = self.entry(id).filter(is_named)
+                && child.is_none_or(|(first, _)| entry.uuid < first)
+                && accept(id)
+            {
+                child = Some((entry.uuid, id));
+            }
+        });
+        child.map(|(_, id)| id)
     }
 
     pub(super) fn name_hash(&self, parent: EntryId, key: &[u8]) -> u64 {
@@ -448,12 +461,11 @@ impl Snapshot {
             self.groups_of(member).iter().map(EntryId).for_each(act);
             return;
         }
-        let groups = self.links.sources(member, self.known.member);
-        for group in groups.into_iter().flat_map(Postings::iter) {
+        Found::of(self.links.sources(member, self.known.member)).for_each(|group| {
             if self.is_served(group) {
                 act(group);
             }
-        }
+        });
     }
 
     /// The served entries that `from` names in a link attribute.
@@ -485,9 +497,13 @@ impl Snapshot {
     }
 
     fn served_only(&self, postings: Option<&Postings>) -> Found {
-        let Some(Postings::Many(all)) = postings else {
-            let few = postings.into_iter().flat_map(Postings::iter);
-            return few.filter(|id| self.is_served(*id)).collect();
+        let found = Found::of(postings);
+        let all = match &found {
+            Found::Few(few) => {
+                let few = few.as_slice().iter().copied();
+                return few.filter(|id| self.is_served(*id)).collect();
+            }
+            Found::Many(all) => all,
         };
         let mut rooted = Containers::new();
         let mut is_served = |id: u32| {
@@ -501,13 +517,13 @@ impl Snapshot {
         };
         // Most often all of them are, and nothing needs to be made.
         if all.iter().all(&mut is_served) {
-            return Found::of(postings);
+            return found;
         }
-        let mut found = RoaringBitmap::new();
+        let mut served = RoaringBitmap::new();
         // Cheaper than inserting one by one; postings are ascending.
-        let appended = found.append(all.iter().filter(|id| is_served(*id)));
+        let appended = served.append(all.iter().filter(|id| is_served(*id)));
         debug_assert!(appended.is_ok(), "postings out of order");
-        found.into()
+        served.into()
     }
 
     /// The entry of a user's primary group, whether default or not.
