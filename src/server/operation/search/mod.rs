@@ -106,7 +106,7 @@ pub(super) fn start(
     let place = base::find(call, request, &snapshot, &base, bases, out)?;
     let secrets = call.settings.access.secrets();
     let filter = BoundFilter::bind(&request.filter, &snapshot, secrets);
-    let mut shape = match Shape::of(call, &snapshot) {
+    let shape = match Shape::of(call, &snapshot) {
         Ok(shape) => shape.map(Box::new),
         Err(answer) => {
             out.truncate(start);
@@ -117,15 +117,12 @@ pub(super) fn start(
     let writer =
         EntryWriter::new(call, selection, &snapshot).inspect_err(|_| out.truncate(start))?;
     let search = Search::within(snapshot, place.base, request.scope, place.region, filter);
-    if let Some(page) = shape.as_mut().and_then(|shape| shape.page.as_mut()) {
-        if page.is_estimate() {
-            out.truncate(start);
-            return Ok(Started::Answered(paged::answer(search.estimate(0))));
-        }
-        page.bind(pages.fingerprint(call, request), request);
+    if shape.as_ref().is_some_and(|shape| shape.is_estimate()) {
+        out.truncate(start);
+        return Ok(Started::Answered(paged::answer(search.estimate(0))));
     }
     let running = Running::new(call, request, search, writer, shape);
-    Ok(match running.begin(call.service, out) {
+    Ok(match running.begin(call, pages, request, out) {
         Some(running) => Started::Running(running),
         None => Started::Finished,
     })

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{
     Call, EntryWriter, Pages,
     limits::Limits,
-    paged::{self, Page},
+    paged::{self, Page, Room},
     shape::Shape,
 };
 use crate::{
@@ -90,14 +90,29 @@ impl Running {
 
     /// Works on it for a moment, in which nearly all are answered, before it is given room of its
     /// own; gives it back unless it is.
-    pub(super) fn begin(mut self, service: &Service, out: &mut Vec<u8>) -> Option<Box<Self>> {
-        if self.shape.is_none()
-            && let Some(result) = self.run(out, MOMENT_MARK, MOMENT)
-        {
-            self.end(&result, service, out);
-            return None;
+    pub(super) fn begin(
+        mut self,
+        call: &Call<'_>,
+        pages: &mut Pages,
+        request: &SearchRequest<'_>,
+        out: &mut Vec<u8>,
+    ) -> Option<Box<Self>> {
+        let mut result = None;
+        if self.shape.as_ref().is_none_or(|shape| shape.is_unsorted()) {
+            result = self.run(out, MOMENT_MARK, MOMENT);
         }
-        Some(Box::new(self))
+        let page = self.shape.as_mut().and_then(|shape| shape.page.as_mut());
+        // Which request it was matters only where another is to go on with it.
+        if let Some(page) = page.filter(|page| result.is_none() || page.has_more()) {
+            page.bind(pages.fingerprint(call, request), request);
+        }
+        let Some(result) = result else {
+            return Some(Box::new(self));
+        };
+        if let Some(room) = self.end(result, call.service, pages, out) {
+            pages.keep(Box::new(self), room);
+        }
+        None
     }
 
     /// Works on it until `out` holds `mark` octets or `slice` candidates were looked at; gives it
@@ -111,22 +126,19 @@ impl Running {
         slice: usize,
     ) -> Option<Box<Self>> {
         let Some(result) = self.run(out, mark, slice) else {
-            // Many may wait for clients that do not read.
-            self.writer.rest();
-            self.search.rest();
+            self.rest();
             return Some(self);
         };
-        if self.shape.is_some() {
-            self.end_shaped(result, service, pages, out);
-        } else {
-            self.end(&result, service, out);
+        if let Some(room) = self.end(result, service, pages, out) {
+            pages.keep(self, room);
         }
         None
     }
 
-    fn end(&self, result: &LdapResult, service: &Service, out: &mut Vec<u8>) {
-        write_result(out, self.id, response::tag::SEARCH_DONE, result, &[]);
-        self.count(service, result);
+    /// Lets go of what it can do without, since many may wait for clients that do not read.
+    fn rest(&mut self) {
+        self.writer.rest();
+        self.search.rest();
     }
 
     /// Writes entries; the result once there is one.
@@ -164,14 +176,14 @@ impl Running {
         }
     }
 
-    /// Answers a search with what its controls ask for.
-    fn end_shaped(
-        mut self: Box<Self>,
+    /// Answers it, with what its controls ask for; gives the room for it where there is a next page.
+    fn end(
+        &mut self,
         mut result: LdapResult,
         service: &Service,
         pages: &mut Pages,
         out: &mut Vec<u8>,
-    ) {
+    ) -> Option<Room> {
         let mut room = None;
         let mut controls = Vec::new();
         if let Some(shape) = &mut self.shape {
@@ -195,11 +207,10 @@ impl Running {
         }
         write_result(out, self.id, response::tag::SEARCH_DONE, &result, &controls);
         self.count(service, &result);
-        if let Some(room) = room {
-            self.writer.rest();
-            self.search.rest();
-            pages.keep(self, room);
+        if room.is_some() {
+            self.rest();
         }
+        room
     }
 
     fn count(&self, service: &Service, result: &LdapResult) {

@@ -76,6 +76,16 @@ impl Shape {
         }))
     }
 
+    /// Whether no entries are wanted, but how many there are.
+    pub(super) fn is_estimate(&self) -> bool {
+        self.page.as_ref().is_some_and(Page::is_estimate)
+    }
+
+    /// Whether entries come as they are found.
+    pub(super) fn is_unsorted(&self) -> bool {
+        self.sort.is_none()
+    }
+
     /// The next entry; `spent` says that the client wants no more of them.
     pub(super) fn next(&mut self, search: &mut Search, budget: &mut usize, spent: bool) -> Step {
         let step = match self.page.as_mut().and_then(Page::take_ahead) {
