@@ -6,6 +6,7 @@ use std::{
     path::Path,
     process::ExitCode,
     sync::Arc,
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -24,12 +25,15 @@ use crate::{
     admin::{http, socket::AdminSocket},
     auth::{Authenticator, hash_pool::HashPool, recheck::Recheck},
     config::Config,
+    directory::Directory,
     schema::Schema,
     server::{self, Listeners, MadeUpEntries, Service, Settings, metrics::ServerMetrics},
 };
 
 /// Files that are open beside connections: the store, listeners, domain controllers.
 const OTHER_FILES: usize = 256;
+/// How far others go before the thread that indexes, as nice(2) counts.
+const INDEXING_NICENESS: i32 = 10;
 /// Binds that may wait for a hash worker, for each of them.
 const QUEUED_HASHES: usize = 64;
 
@@ -107,7 +111,7 @@ impl Server {
         let shutdown = CancellationToken::new();
         let settings = settings(&config, directory.snapshot().schema())?;
         let sources = sources::start(&config, &directory, progress, &shutdown)?;
-        let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let workers = thread::available_parallelism().map_or(1, NonZero::get);
         let authenticator = Authenticator::new(
             Arc::clone(&directory),
             HashPool::new(workers, QUEUED_HASHES * workers).context("starting the hash workers")?,
@@ -167,9 +171,7 @@ impl Server {
             "ready"
         );
         notify(sd_notify::NotifyState::Ready);
-        let directory = Arc::clone(&service.directory);
-        // Logins need it least and would wait for it longest.
-        tokio::task::spawn_blocking(move || directory.index_substrings());
+        index_substrings(Arc::clone(&service.directory))?;
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
@@ -250,6 +252,21 @@ fn notify(state: sd_notify::NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::debug!(%error, "cannot notify systemd");
     }
+}
+
+/// Makes the substring index on a thread of its own, which leaves the processors to those who are
+/// served meanwhile: logins need it least.
+fn index_substrings(directory: Arc<Directory>) -> anyhow::Result<()> {
+    let index = move || {
+        // The index is made as well where the system does not allow it.
+        let _ = rustix::process::nice(INDEXING_NICENESS);
+        directory.index_substrings();
+    };
+    thread::Builder::new()
+        .name("indexing".to_owned())
+        .spawn(index)
+        .context("starting the thread that indexes")?;
+    Ok(())
 }
 
 fn joined(addresses: &[SocketAddr]) -> String {
