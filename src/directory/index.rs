@@ -51,6 +51,13 @@ pub(super) struct Substrings(PostingsMap<u64>);
 /// An entry that is in the index, and its id.
 type Inserted = (EntryId, Arc<ServedEntry>);
 
+/// An id, and the entry it had before a change and has after it.
+type Changed<'e> = (
+    EntryId,
+    Option<&'e Arc<ServedEntry>>,
+    Option<&'e Arc<ServedEntry>>,
+);
+
 /// Entries, ascending, of keys that many share.
 type Sets<K> = HashMap<K, Vec<u32>, foldhash::fast::RandomState>;
 
@@ -139,15 +146,10 @@ impl Index {
         schema: &Schema,
         entries: impl Iterator<Item = (EntryId, &'e Arc<ServedEntry>)>,
     ) -> Substrings {
-        let part = Part {
-            early: false,
-            late: false,
-            trigrams: true,
-        };
         let mut made = Substrings::default();
         let mut batch = Vec::with_capacity(BATCH);
         let mut add = |batch: &mut Vec<Inserted>| {
-            let found = Found::of_all(&self.keys, schema, batch, part);
+            let found = Found::of_all(&self.keys, schema, batch, Part::TRIGRAMS);
             add_pairs(&mut made.0, found.into_iter().map(|share| share.substrings));
             batch.clear();
         };
@@ -168,27 +170,16 @@ impl Index {
         &mut self,
         schema: &Schema,
         made: Substrings,
-        changed: impl Iterator<
-            Item = (
-                EntryId,
-                Option<&'e Arc<ServedEntry>>,
-                Option<&'e Arc<ServedEntry>>,
-            ),
-        >,
+        changed: impl Iterator<Item = Changed<'e>>,
     ) {
-        let part = Part {
-            early: false,
-            late: false,
-            trigrams: true,
-        };
         self.substrings = Some(made);
         for (id, before, after) in changed {
             if let Some(before) = before {
-                let gone = self.keys_of(schema, before, part, |_| true);
+                let gone = self.keys_of(schema, before, Part::TRIGRAMS, |_| true);
                 gone.into_iter().for_each(|key| self.remove_key(key, id));
             }
             if let Some(after) = after {
-                self.insert_part(schema, id, after, part);
+                self.insert_part(schema, id, after, Part::TRIGRAMS);
             }
         }
         self.settle(schema);

@@ -116,6 +116,14 @@ pub(super) struct Part {
     pub(super) trigrams: bool,
 }
 
+impl Part {
+    pub(super) const TRIGRAMS: Self = Self {
+        early: false,
+        late: false,
+        trigrams: true,
+    };
+}
+
 impl Keys {
     pub(super) fn new(schema: &Schema) -> Self {
         let mut kinds = vec![Kinds::default(); schema.attributes().count()];
