@@ -11,12 +11,11 @@ mod keys;
 
 use std::{collections::HashMap, hash::Hash, panic::resume_unwind, sync::Arc};
 
-use roaring::RoaringBitmap;
-
 use self::keys::{END, Key, Keys, Part, START, bounded, trigram_key, trigrams};
 use super::{
     EntryId,
-    bound::{Parts, bitmap},
+    bound::Parts,
+    found::Found,
     postings::{Postings, PostingsMap},
     snapshot::ServedEntry,
 };
@@ -103,11 +102,7 @@ impl Index {
     }
 
     /// Entries whose values may have the normalized parts; `None` where the index cannot tell.
-    pub(super) fn substrings(
-        &self,
-        attribute: AttributeId,
-        parts: &Parts,
-    ) -> Option<RoaringBitmap> {
+    pub(super) fn substrings(&self, attribute: AttributeId, parts: &Parts) -> Option<Found> {
         let Substrings(sets) = self.substrings.as_ref()?;
         if !self.keys.kinds(attribute).substring {
             return None;
@@ -118,12 +113,12 @@ impl Index {
             .map(|part| bounded(&[START], part, &[]));
         let any = parts.any.iter().map(|part| bounded(&[], part, &[]));
         let last = parts.last.iter().map(|part| bounded(&[], part, &[END]));
-        let mut result: Option<RoaringBitmap> = None;
+        let mut result: Option<Found> = None;
         for part in initial.chain(any).chain(last) {
             for trigram in trigrams(&part) {
-                let found = bitmap(sets.get(&trigram_key(attribute, trigram)));
+                let found = Found::of(sets.get(&trigram_key(attribute, trigram)));
                 let narrowed = match result {
-                    Some(so_far) => so_far & found,
+                    Some(so_far) => so_far.and(found),
                     None => found,
                 };
                 if narrowed.is_empty() {
@@ -149,7 +144,7 @@ impl Index {
         let mut made = Substrings::default();
         let mut batch = Vec::with_capacity(BATCH);
         let mut add = |batch: &mut Vec<Inserted>| {
-            let found = Found::of_all(&self.keys, schema, batch, Part::TRIGRAMS);
+            let found = FoundKeys::of_all(&self.keys, schema, batch, Part::TRIGRAMS);
             add_pairs(&mut made.0, found.into_iter().map(|share| share.substrings));
             batch.clear();
         };
@@ -298,7 +293,7 @@ impl Index {
 
     /// Adds many entries at once: each processor takes its share of them, and then of the keys.
     fn insert_bulk(&mut self, schema: &Schema, bulk: &[Inserted], part: Part) {
-        let found = Found::of_all(&self.keys, schema, bulk, part);
+        let found = FoundKeys::of_all(&self.keys, schema, bulk, part);
         let (mut equality, mut substrings) = (Vec::new(), Vec::new());
         let (mut shared, mut presence) = (Vec::new(), Vec::new());
         for share in found {
@@ -404,7 +399,7 @@ impl Index {
 
 /// The keys of many entries, but for early ones.
 #[derive(Default)]
-struct Found {
+struct FoundKeys {
     equality: Vec<(u64, u32)>,
     shared: Sets<u64>,
     presence: Sets<AttributeId>,
@@ -412,7 +407,7 @@ struct Found {
     substrings: Vec<(u64, u32)>,
 }
 
-impl Found {
+impl FoundKeys {
     /// The keys of many entries, in as many shares as there are processors.
     fn of_all(keys: &Keys, schema: &Schema, entries: &[Inserted], part: Part) -> Vec<Self> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);

@@ -193,7 +193,7 @@ fn of_item(snapshot: &Snapshot, item: &Item) -> Option<Found> {
                 if snapshot.schema.attribute_type(*attribute).substring == Some(*rule) =>
             {
                 match index.substrings(*attribute, parts) {
-                    Some(matching) => matching.into(),
+                    Some(matching) => matching,
                     None => presence(snapshot, *attribute)?,
                 }
             }
