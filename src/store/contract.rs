@@ -623,6 +623,8 @@ mod sled_files {
                     assert_eq!(report.last_seq, ChangeSeq(60), "cut {cut}");
                     assert!(found == state_after(60), "cut {cut}");
                 }
+                // Parts of a commit are told of, too, and kept: they may be all there is.
+                Ok(report) if report.newer_than_last_seq > 0 => {}
                 Ok(report) if report.reached > report.last_seq => {
                     assert_eq!(report.reached, ChangeSeq(60), "cut {cut}");
                     assert!(found == state_after(report.last_seq.0), "cut {cut}");

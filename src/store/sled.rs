@@ -183,21 +183,22 @@ impl SledStore {
         Ok(())
     }
 
-    /// Removes what is left of a commit that was cut short, by a crash or with the log.
+    /// Removes what a crash left of a large commit. Whatever else is newer than the tally is damage,
+    /// which is told of and not made greater.
     fn clean_up(&self) -> Result<(), StoreError> {
+        if !self.is_unfinished() {
+            return Ok(());
+        }
         let frame = self
             .db
             .get(TALLY_KEY)
             .map_err(|error| self.engine_error("read", &error))?;
-        let (reached, is_unfinished) = (self.reached.seq(), self.is_unfinished());
         match frame.as_deref().map(Tally::decode) {
-            Some(Ok(tally)) if is_unfinished || tally.last_seq < reached => {
-                self.remove_newer(tally.last_seq)
-            }
+            Some(Ok(tally)) => self.remove_newer(tally.last_seq),
             // There was no commit before it.
-            None if is_unfinished && reached == ChangeSeq(0) => self.remove_newer(reached),
+            None if self.reached.seq() == ChangeSeq(0) => self.remove_newer(ChangeSeq(0)),
             // Nobody can tell what belongs to it.
-            Some(_) | None => Ok(()),
+            Some(Err(_)) | None => Ok(()),
         }
     }
 

@@ -66,7 +66,8 @@ impl SledStore {
         self.unfinished().exists()
     }
 
-    /// Removes what is left of a commit that was cut short, after the last one that was not.
+    /// Removes the records of a large commit that was cut short: those after the last one that was
+    /// not.
     pub(super) fn remove_newer(&self, last: ChangeSeq) -> Result<(), StoreError> {
         let mut portion = Portion::new(self);
         let mut removed: u64 = 0;
@@ -80,12 +81,7 @@ impl SledStore {
         }
         portion.apply()?;
         self.sync()?;
-        if self.is_unfinished() {
-            self.note_finished();
-        }
-        if removed == 0 {
-            return Ok(());
-        }
+        self.note_finished();
         tracing::warn!(
             directory = %self.directory.display(),
             removed,
