@@ -12,7 +12,7 @@ use uuid::Uuid;
 use self::config::{AccessConfig, Anonymous};
 use crate::{
     dn::Dn,
-    schema::{AttributeId, Schema},
+    schema::{AttributeId, Schema, TypeSet},
 };
 
 /// Who a connection speaks for (RFC 4513 section 5).
@@ -111,8 +111,7 @@ const SECRETS: &[&str] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secrets {
     ids: Arc<[AttributeId]>,
-    /// A bit for each attribute type, by its number.
-    bits: Arc<[u64]>,
+    set: Arc<TypeSet>,
 }
 
 impl Secrets {
@@ -122,14 +121,12 @@ impl Secrets {
         let ids: Arc<[_]> = names
             .filter_map(|name| schema.attribute(name.as_bytes()))
             .collect();
-        let mut bits = vec![0; schema.len() / 64 + 1];
-        for (word, bit) in ids.iter().map(|id| place(*id)) {
-            if let Some(word) = bits.get_mut(word) {
-                *word |= bit;
-            }
+        let mut set = TypeSet::default();
+        for id in ids.iter() {
+            set.insert(schema, *id);
         }
-        let bits = bits.into();
-        Self { ids, bits }
+        let set = Arc::new(set);
+        Self { ids, set }
     }
 
     /// Every one of them.
@@ -139,13 +136,8 @@ impl Secrets {
 
     /// Whether this type is secret.
     pub fn contains(&self, attribute: AttributeId) -> bool {
-        let (word, bit) = place(attribute);
-        self.bits.get(word).is_some_and(|word| word & bit != 0)
+        self.set.contains(attribute)
     }
-}
-
-fn place(attribute: AttributeId) -> (usize, u64) {
-    (usize::from(attribute.0 / 64), 1 << (attribute.0 % 64))
 }
 
 #[cfg(test)]

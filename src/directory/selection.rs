@@ -16,11 +16,7 @@ mod range;
 mod shape;
 mod wanted;
 
-use self::{
-    range::Range,
-    shape::Shape,
-    wanted::{TypeSet, Wanted},
-};
+use self::{range::Range, shape::Shape, wanted::Wanted};
 use super::{
     EntryId, ValueFilter, affected,
     derived::Derivation,
@@ -31,7 +27,7 @@ use super::{
 use crate::{
     access::Secrets,
     proto::{control::ExtendedDnForm, response::write_attribute},
-    schema::{AttributeDescription, AttributeId, Schema},
+    schema::{AttributeDescription, AttributeId, Schema, TypeSet},
 };
 
 /// The class whose entries may have any user attribute (RFC 4512 section 4.3).

@@ -20,6 +20,7 @@ mod repeats;
 mod subschema;
 mod syntax;
 mod time;
+mod type_set;
 
 pub use attribute_type::{AttributeDescription, AttributeType, Usage};
 pub use files::SchemaError;
@@ -30,6 +31,7 @@ pub use name::NameKeys;
 pub use object_class::{ObjectClass, ObjectClassKind};
 pub use registry::Schema;
 pub use syntax::Syntax;
+pub use type_set::TypeSet;
 
 /// The number of an attribute type within its [`Schema`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

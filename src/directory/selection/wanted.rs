@@ -8,49 +8,8 @@ use std::collections::BTreeSet;
 use crate::{
     access::Secrets,
     directory::packed::PackedAttribute,
-    schema::{AttributeDescription, AttributeId, ObjectClass, ObjectClassId, Schema},
+    schema::{AttributeDescription, AttributeId, ObjectClass, ObjectClassId, Schema, TypeSet},
 };
-
-/// A set of attribute types.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct TypeSet(Vec<u64>);
-
-impl TypeSet {
-    /// Adds a type of this schema; the first one makes room for all of them.
-    pub(super) fn insert(&mut self, schema: &Schema, id: AttributeId) {
-        let (word, bit) = place(id);
-        if self.0.is_empty() {
-            self.0.resize(schema.len() / 64 + 1, 0);
-        }
-        if let Some(word) = self.0.get_mut(word) {
-            *word |= bit;
-        }
-    }
-
-    fn remove(&mut self, id: AttributeId) {
-        let (word, bit) = place(id);
-        if let Some(word) = self.0.get_mut(word) {
-            *word &= !bit;
-        }
-    }
-
-    /// Those that are not in another set.
-    pub(super) fn without(mut self, others: &Self) -> Self {
-        for (word, other) in self.0.iter_mut().zip(&others.0) {
-            *word &= !other;
-        }
-        self
-    }
-
-    pub(super) fn contains(&self, id: AttributeId) -> bool {
-        let (word, bit) = place(id);
-        self.0.get(word).is_some_and(|word| word & bit != 0)
-    }
-}
-
-fn place(id: AttributeId) -> (usize, u64) {
-    (usize::from(id.0 / 64), 1 << (id.0 % 64))
-}
 
 /// Attributes asked for by name, or by a class that allows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
