@@ -1,34 +1,33 @@
 //! Attributes as they stand somewhere else: in an entry, or in the octets of a record.
 
-use std::ops::Range;
-
 use crate::entry::Attribute;
 
 /// Borrowed attributes, in two allocations however many there are.
 #[derive(Debug, Default)]
-pub(super) struct AttributeList<'a> {
-    /// Descriptions, and which of the values are theirs.
-    described: Vec<(&'a str, Range<usize>)>,
+pub(super) struct AttributesView<'a> {
+    /// Descriptions, and where in the values theirs begin.
+    described: Vec<(&'a str, usize)>,
     values: Vec<&'a [u8]>,
 }
 
-impl<'a> AttributeList<'a> {
-    /// Adds an attribute of values that are added by `add`.
-    pub(super) fn push<E>(
-        &mut self,
-        description: &'a str,
-        add: impl FnOnce(&mut Vec<&'a [u8]>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let start = self.values.len();
-        add(&mut self.values)?;
-        self.described.push((description, start..self.values.len()));
-        Ok(())
+impl<'a> AttributesView<'a> {
+    /// Adds an attribute, to which the values belong that are added next.
+    pub(super) fn describe(&mut self, description: &'a str) {
+        self.described.push((description, self.values.len()));
+    }
+
+    /// Adds a value of the attribute that was described last.
+    pub(super) fn add_value(&mut self, value: &'a [u8]) {
+        self.values.push(value);
     }
 
     /// Descriptions with their values.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'a str, &[&'a [u8]])> {
-        self.described.iter().map(|(description, values)| {
-            let values = self.values.get(values.clone()).unwrap_or_default();
+        let starts = self.described.iter().map(|(_, start)| *start);
+        let ends = starts.skip(1).chain([self.values.len()]);
+        let described = self.described.iter().zip(ends);
+        described.map(|((description, start), end)| {
+            let values = self.values.get(*start..end).unwrap_or_default();
             (*description, values)
         })
     }
@@ -42,21 +41,14 @@ impl<'a> AttributeList<'a> {
     }
 }
 
-impl<'a> From<&'a [Attribute]> for AttributeList<'a> {
+impl<'a> From<&'a [Attribute]> for AttributesView<'a> {
     fn from(attributes: &'a [Attribute]) -> Self {
-        let mut list = Self {
-            described: Vec::with_capacity(attributes.len()),
-            values: Vec::with_capacity(attributes.len()),
-        };
+        let mut view = Self::default();
         for attribute in attributes {
-            let values = attribute.values.iter().map(Vec::as_slice);
-            let added: Result<(), std::convert::Infallible> =
-                list.push(&attribute.description, |all| {
-                    all.extend(values);
-                    Ok(())
-                });
-            let Ok(()) = added;
+            view.describe(&attribute.description);
+            view.values
+                .extend(attribute.values.iter().map(Vec::as_slice));
         }
-        list
+        view
     }
 }

@@ -9,7 +9,7 @@ use super::{
     EntryId,
     affected::Trace,
     anchors::Anchors,
-    attribute_list::AttributeList,
+    attributes_view::AttributesView,
     column,
     derived::LINK_ATTRIBUTES,
     form::{Form, Forms, bare},
@@ -146,7 +146,7 @@ impl<'s> Builder<'s> {
     /// Puts an entry without its links.
     pub(super) fn put_body(&mut self, entry: &Entry, changed: ChangeSeq) {
         if entry.origin == Origin::Local {
-            let attributes = AttributeList::from(entry.attributes.as_slice());
+            let attributes = AttributesView::from(entry.attributes.as_slice());
             let ids = (entry.uuid, entry.parent);
             let form = self.forms().local(ids, &entry.rdn, &attributes);
             self.put_local(form, changed);
@@ -312,7 +312,7 @@ impl<'s> Builder<'s> {
     /// What readers get of an entry from AD: both dialects.
     fn replicated_form(&mut self, entry: &Entry) -> (OriginId, Kind, Form) {
         let (origin, kind, attributes) = self.both_dialects(entry);
-        let attributes = AttributeList::from(attributes.as_slice());
+        let attributes = AttributesView::from(attributes.as_slice());
         let ids = (entry.uuid, entry.parent);
         let form = self.forms().form(ids, &entry.rdn, attributes.iter());
         (origin, kind, form)

@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::{
-    attribute_list::AttributeList,
+    attributes_view::AttributesView,
     derived::{Derivation, Derivations},
     packed::PackedAttributes,
 };
@@ -33,7 +33,7 @@ impl Forms<'_> {
         self,
         (uuid, parent): (Uuid, Option<Uuid>),
         rdn: &str,
-        attributes: &AttributeList<'_>,
+        attributes: &AttributesView<'_>,
     ) -> Form {
         let id = uuid.to_string();
         let id = [id.as_bytes()];

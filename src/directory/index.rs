@@ -9,13 +9,14 @@
 
 mod keys;
 
-use std::{collections::HashMap, hash::Hash, panic::resume_unwind, sync::Arc};
+use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use self::keys::{END, Key, Keys, Part, START, bounded, trigram_key, trigrams};
 use super::{
     EntryId,
     bound::Parts,
     found::Found,
+    parallel,
     postings::{Postings, PostingsMap},
     snapshot::ServedEntry,
 };
@@ -412,16 +413,8 @@ impl FoundKeys {
     fn of_all(keys: &Keys, schema: &Schema, entries: &[Inserted], part: Part) -> Vec<Self> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let share = entries.len().div_ceil(processors.min(MOST_THREADS)).max(1);
-        std::thread::scope(|scope| {
-            let shares: Vec<_> = entries
-                .chunks(share)
-                .map(|share| scope.spawn(move || Self::of(keys, schema, share, part)))
-                .collect();
-            // One that panicked is as good as a panic here.
-            shares
-                .into_iter()
-                .map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)))
-                .collect()
+        parallel::map(entries.chunks(share), |share| {
+            Self::of(keys, schema, share, part)
         })
     }
 

@@ -11,11 +11,11 @@ use std::{
 
 use uuid::Uuid;
 
-use self::read::{Body, MOST_BATCHES, Made, read};
+use self::read::{MOST_BATCHES, Made, Prepared, read};
 use super::{
     affected::Trace,
     anchors::{Anchors, SELECT},
-    attribute_list::AttributeList,
+    attributes_view::AttributesView,
     build::{Builder, Built},
     changes::{self, CHANGES, ChangeLoader, ChangeLog},
     derived::{Derivations, LINK_ATTRIBUTES},
@@ -106,7 +106,7 @@ pub(super) fn load(
     builder.next.index.end_bulk(&schema);
     for uuid in dependents {
         if let Some(entry) = read_entry(store.as_ref(), uuid)? {
-            let attributes = AttributeList::from(entry.attributes.as_slice());
+            let attributes = AttributesView::from(entry.attributes.as_slice());
             builder.put_body(&entry, last_change(&attributes).unwrap_or(seq));
         }
     }
@@ -184,7 +184,7 @@ struct Load<'s> {
 }
 
 impl Load<'_> {
-    fn take_body(&mut self, body: Body) {
+    fn take_body(&mut self, body: Prepared) {
         let uuid = match body.made {
             Made::Local(form) => {
                 let uuid = form.uuid;
@@ -206,7 +206,7 @@ impl Load<'_> {
         }
     }
 
-    fn take(&mut self, loaded: Loaded<Body>) {
+    fn take(&mut self, loaded: Loaded<Prepared>) {
         match loaded {
             Loaded::Body(body) => self.take_body(body),
             Loaded::Targets {

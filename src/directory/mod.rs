@@ -5,7 +5,7 @@
 
 mod affected;
 mod anchors;
-mod attribute_list;
+mod attributes_view;
 mod bound;
 mod build;
 mod changes;
@@ -28,6 +28,7 @@ mod matched;
 mod naming;
 mod octets;
 mod packed;
+mod parallel;
 mod plan;
 mod postings;
 mod proven;
@@ -196,7 +197,8 @@ impl Directory {
     /// [`DirectoryError::Store`] where the store failed.
     pub fn fill(self, entries: impl IntoIterator<Item = Entry>) -> Result<(), DirectoryError> {
         let last = self.snapshot();
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = self.writer.into_inner();
+        let writer = writer.unwrap_or_else(PoisonError::into_inner);
         writer.fill(&last, entries.into_iter())
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::attribute_list::AttributeList;
+use super::attributes_view::AttributesView;
 use crate::{
     ber::{self, Reader},
     entry::Attribute,
@@ -87,7 +87,7 @@ impl PackedAttributes {
     ///
     /// Two attributes of one description are merged; names take the schema's spelling.
     pub fn pack(schema: &Schema, attributes: &[Attribute]) -> Self {
-        let list = AttributeList::from(attributes);
+        let list = AttributesView::from(attributes);
         Self::pack_some(schema, list.iter(), |_| true)
     }
 

@@ -6,12 +6,12 @@
 
 use std::{
     hash::{BuildHasher, Hash},
-    panic::resume_unwind,
     sync::Arc,
-    thread,
 };
 
 use imbl::{GenericVector, shared_ptr::DefaultSharedPtr};
+
+use super::parallel;
 
 /// How long the lists are at most, taken all together.
 const MEAN: usize = if cfg!(test) { 2 } else { 24 };
@@ -57,17 +57,7 @@ impl<K: Clone + Ord + Hash, V: Clone> Shards<K, V> {
             placed.sort_unstable();
             placed.into_iter().peekable()
         };
-        let mut shares: Vec<_> = thread::scope(|scope| {
-            let sorting: Vec<_> = shares
-                .into_iter()
-                .map(|share| scope.spawn(|| placed(share)))
-                .collect();
-            // One that panicked is as good as a panic here.
-            sorting
-                .into_iter()
-                .map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic)))
-                .collect()
-        });
+        let mut shares = parallel::map(shares.into_iter(), placed);
         let mut found = Vec::new();
         for place in 0..lists {
             found.clear();

@@ -12,7 +12,7 @@ use super::{
     EntryId,
     affected::Trace,
     anchors::Anchors,
-    attribute_list::AttributeList,
+    attributes_view::AttributesView,
     build::{Builder, Built},
     derived::LINK_ATTRIBUTES,
     record::{self, Records},
@@ -179,7 +179,7 @@ impl<'w> Transaction<'w> {
         }
         for uuid in self.dependents() {
             if let Some(entry) = self.get(uuid)? {
-                let attributes = AttributeList::from(entry.attributes.as_slice());
+                let attributes = AttributesView::from(entry.attributes.as_slice());
                 let changed = last_change(&attributes).unwrap_or_else(|| self.builder.seq());
                 self.builder.put_body(&entry, changed);
             }
@@ -263,14 +263,7 @@ impl<'w> Transaction<'w> {
 
     /// The records of an entry as this change leaves them.
     fn records(&self, uuid: Uuid) -> Result<Records, DirectoryError> {
-        let is_stored = self.last.id_of(uuid).and_then(|id| self.last.entry(id)).is_some()
-            // A damaged entry is in no snapshot, but what is left of it is in the store.
-            || self.writer.damaged.contains(&uuid);
-        let mut records = if is_stored {
-            read_records(self.writer.store.as_ref(), uuid)?
-        } else {
-            Records::new()
-        };
+        let mut records = self.writer.records(self.last, uuid)?;
         if self.touched.contains(&uuid) {
             for prefix in record::entry_prefixes(uuid) {
                 let staged = self.batch.operations.range(prefix.clone()..);
@@ -298,6 +291,18 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// The records the store has of an entry, which is not asked where there are none.
+    fn records(&self, last: &Snapshot, uuid: Uuid) -> Result<Records, DirectoryError> {
+        let is_stored = last.id_of(uuid).and_then(|id| last.entry(id)).is_some()
+            // A damaged entry is in no snapshot, but what is left of it is in the store.
+            || self.damaged.contains(&uuid);
+        if is_stored {
+            read_records(self.store.as_ref(), uuid)
+        } else {
+            Ok(Records::new())
+        }
+    }
+
     /// Commits a change; the snapshot that shows it may be published then.
     pub(super) fn commit(&mut self, changes: Changes) -> Result<Snapshot, DirectoryError> {
         let Changes {
@@ -320,15 +325,10 @@ impl Writer {
     ) -> Result<(), DirectoryError> {
         let seq = ChangeSeq(self.store.last_seq().0 + 1);
         let stamp = seq.0.to_string().into_bytes();
-        let nothing_there = last.stored() == 0 && self.damaged.is_empty();
         let mut operations = Vec::new();
         for mut entry in entries {
             entry.set(CHANGED, vec![stamp.clone()]);
-            let old = if nothing_there {
-                Records::new()
-            } else {
-                read_records(self.store.as_ref(), entry.uuid)?
-            };
+            let old = self.records(last, entry.uuid)?;
             operations.extend(record::diff(&old, record::records_of(&entry)).operations);
         }
         let mut batch = Batch {
@@ -343,7 +343,7 @@ impl Writer {
 /// The operational attribute that keeps the commit an entry was changed by.
 const CHANGED: &str = "uSNChanged";
 
-pub(super) fn last_change(attributes: &AttributeList<'_>) -> Option<ChangeSeq> {
+pub(super) fn last_change(attributes: &AttributesView<'_>) -> Option<ChangeSeq> {
     let text = std::str::from_utf8(attributes.first(CHANGED)?).ok()?;
     text.parse().ok().map(ChangeSeq)
 }

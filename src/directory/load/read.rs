@@ -26,7 +26,7 @@ pub(super) const MOST_BATCHES: usize = 16;
 pub(super) fn read(
     store: &dyn Store,
     forms: Forms<'_>,
-    sender: &SyncSender<Vec<Loaded<Body>>>,
+    sender: &SyncSender<Vec<Loaded<Prepared>>>,
 ) -> Result<LoadReport, StoreError> {
     let mut batch = Vec::with_capacity(BATCH);
     // Nobody takes anything any more only where the other thread panicked.
@@ -37,10 +37,10 @@ pub(super) fn read(
             let _ = sender.send(full);
         }
     };
-    let mut loader = EntryLoader::new(|view| Body::of(&view, forms));
+    let mut loader = EntryLoader::new(|view| Prepared::of(&view, forms));
     let report = thread::scope(|scope| {
         let (sender, records) = sync_channel(MOST_BATCHES);
-        let reader = scope.spawn(move || read_records(store, &sender));
+        let reader = scope.spawn(move || read_all(store, &sender));
         for batch in records {
             for (key, payload) in batch.iter() {
                 loader.visit(key, payload, &mut pass_on);
@@ -57,10 +57,7 @@ pub(super) fn read(
     Ok(report)
 }
 
-fn read_records(
-    store: &dyn Store,
-    sender: &SyncSender<RecordBatch>,
-) -> Result<LoadReport, StoreError> {
+fn read_all(store: &dyn Store, sender: &SyncSender<RecordBatch>) -> Result<LoadReport, StoreError> {
     let mut batch = RecordBatch::default();
     let report = store.load(&mut |key, payload| {
         batch.push(key, payload);
@@ -100,7 +97,7 @@ impl RecordBatch {
 }
 
 /// An entry as far as it can be made without looking at another.
-pub(super) struct Body {
+pub(super) struct Prepared {
     pub(super) made: Made,
     pub(super) changed: ChangeSeq,
     /// Whether the gids of users may depend on it.
@@ -112,7 +109,7 @@ pub(super) enum Made {
     Replicated(Entry),
 }
 
-impl Body {
+impl Prepared {
     fn of(view: &BodyView<'_>, forms: Forms<'_>) -> Self {
         let attributes = &view.attributes;
         Self {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{FORMAT, LOCAL, RecordError, Records, entry_prefixes};
 use crate::{
-    directory::attribute_list::AttributeList,
+    directory::attributes_view::AttributesView,
     entry::{Attribute, Entry, Link, Origin},
     store::MAX_PAYLOAD,
 };
@@ -161,7 +161,7 @@ pub(in crate::directory) struct BodyView<'b> {
     pub(in crate::directory) rdn: &'b str,
     /// The source it comes from; `None` of a local entry.
     pub(in crate::directory) source: Option<&'b str>,
-    pub(in crate::directory) attributes: AttributeList<'b>,
+    pub(in crate::directory) attributes: AttributesView<'b>,
     /// The names of its links.
     links: Vec<&'b str>,
 }
@@ -178,15 +178,12 @@ impl<'b> BodyView<'b> {
             0 => None,
             _ => Some(reader.text("the origin")?),
         };
-        let mut attributes = AttributeList::default();
+        let mut attributes = AttributesView::default();
         for _ in 0..reader.count("the attributes")? {
-            let description = reader.text("an attribute description")?;
-            attributes.push(description, |values| {
-                for _ in 0..reader.count("the values")? {
-                    values.push(reader.octets("a value")?);
-                }
-                Ok(())
-            })?;
+            attributes.describe(reader.text("an attribute description")?);
+            for _ in 0..reader.count("the values")? {
+                attributes.add_value(reader.octets("a value")?);
+            }
         }
         let mut links = Vec::new();
         for _ in 0..reader.count("the links")? {

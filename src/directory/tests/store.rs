@@ -161,6 +161,40 @@ fn an_entry_that_comes_again_leaves_nothing_of_its_damaged_records() {
 }
 
 #[test]
+fn what_is_filled_in_is_what_is_written_and_leaves_nothing_of_what_was_damaged() {
+    let members: Vec<u32> = (1000..3000).collect();
+    let team =
+        |members: &[u32]| local(3, Some(2), "cn=team", "groupOfNames").linked("member", members);
+    let entries = || {
+        [
+            local_top(2),
+            local(4, Some(2), "cn=ann", "person"),
+            team(&[4]),
+        ]
+    };
+    let written = Fixture::new(entries()).now();
+    let fixture = Fixture::new([team(&members)]);
+    assert!(fixture.store.corrupt(&keys(&fixture, b'e', 3)[0]));
+    let (directory, summary) = reopen(&fixture);
+    assert_eq!((summary.problems.len(), summary.entries), (1, 0));
+    let before = directory.snapshot().seq();
+    directory.fill(entries()).unwrap();
+    let (again, summary) = reopen(&fixture);
+    assert_eq!(summary.problems, Vec::<String>::new());
+    let filled = again.snapshot();
+    assert!(filled.seq() > before);
+    for number in [2, 3, 4] {
+        for attribute in ["objectClass", "cn", "member", "entryDN"] {
+            assert_eq!(
+                values(&filled, number, attribute),
+                values(&written, number, attribute),
+                "{number} {attribute}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_damaged_entry_can_be_deleted() {
     let fixture = Fixture::new([domain(1), group(3, 1, "team", &[1, 2])]);
     assert!(fixture.store.corrupt(&keys(&fixture, b'l', 3)[0]));
